@@ -1,0 +1,82 @@
+/* Inner loops over tiles of 16 clients, one table of functions per SIMD level, chosen at run time.
+ * Local, cannot fail, never allocate.  Every level gives the same bits: one lane is one client, and
+ * for one client the operations are the same in the same order, with explicit fused multiply-add.
+ *
+ * Shapes.  x [n_tiles][d][16] float, 64-byte aligned; padding lanes of the last tile hold 0 and are
+ * computed like others; callers ignore them.  label, d2, best, second [n_tiles * 16].  centers:
+ * packed by seg_kernels_pack(). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segmpi/rows.h"
+
+#define SEG_CENTERS_MAX 65535 /* clusters */
+#define SEG_NO_LABEL    65535 /* label of a client before its first assignment */
+
+typedef struct seg_kernels {
+    const char *name; /* "ref", "v3", "v4" */
+
+    /* Nearest of k centers by squared distance, ties to the lowest.  label in and out; moved[tile]
+     * gets bit `lane` where the label changed.  moved [n_tiles]. */
+    void (*assign)(int d, int k, const float *centers, int64_t n_tiles, const float *x,
+                   uint16_t *label, uint16_t *moved);
+
+    /* Nearest center and the squared distances to it and to the second nearest (INFINITY for k =
+     * 1). */
+    void (*nearest)(int d, int k, const float *centers, int64_t n_tiles, const float *x,
+                    uint16_t *label, float *best, float *second);
+
+    /* d2 = min(d2, squared distance to `center` [d]). */
+    void (*closer)(int d, const float *center, int64_t n_tiles, const float *x, float *d2);
+
+    /* d2 = squared distance to `center` [d]. */
+    void (*distance)(int d, const float *center, int64_t n_tiles, const float *x, float *d2);
+
+    /* sum[c] += over all lanes of rint(min(d2, squared distance to candidate c) * scale), clamped
+     * to 2^30: exact integers, so order-free. candidates: packed like centers, n_candidates of
+     * them.  scale: a power of two.  Padding lanes must have d2 = 0. */
+    void (*potential)(int d, int n_candidates, const float *candidates, int64_t n_tiles,
+                      const float *x, const float *d2, float scale, int64_t *sum);
+
+    /* Incremental sums of clients that changed cluster: for every lane in moved[tile], subtracts x
+     * * 2^grid from the row of `before` (unless SEG_NO_LABEL) and adds it to the row of `after`.
+     * Values are multiples of 2^-grid[t], so this is exact.  sum [k][d], count [k]. */
+    void (*move)(int d, int64_t n_tiles, const float *x, const uint16_t *moved,
+                 const uint16_t *before, const uint16_t *after, const int *grid, int64_t *sum,
+                 int64_t *count);
+} seg_kernels;
+
+/* The best level that this CPU and OS support, or the one that SEGMPI_SIMD names (ref, v3, v4);
+ * NULL if SEGMPI_SIMD names none or one that the CPU lacks. */
+const seg_kernels *seg_kernels_choose(void);
+/* Level by name, NULL if unknown or not supported here. */
+const seg_kernels *seg_kernels_named(const char *name);
+
+/* Centers [k][d] double, rounded to float, in the order that the kernels read: groups of
+ * SEG_CENTER_GROUP centers, [group][t][c]; the last group is padded with centers that are never
+ * nearest.  packed: seg_kernels_packed_size(k, d) floats, filled. */
+#define SEG_CENTER_GROUP 8
+int64_t seg_kernels_packed_size(int k, int d);
+void seg_kernels_pack(int k, int d, const double *centers, float *packed);
+
+/* Dense algebra, one thread. */
+/* c [d][d] = a' a for a [n][d], both triangles filled. */
+void seg_blas_second_moments(int n, int d, const double *a, double *c);
+/* c [m][n] = a [m][l] * b [l][n], row-major. */
+void seg_blas_multiply(int m, int n, int l, const double *a, const double *b, double *c);
+/* Eigenvalues, descending, and eigenvectors (rows of `vectors` [d][d]) of the symmetric a [d][d],
+ * which is destroyed.  LAPACK's dsyevd. Returns 0, or LAPACK's info. */
+int seg_lapack_eigen(int d, double *a, double *values, double *vectors);
+
+/* One thread, for good. */
+void seg_blas_init(void);
+/* Name of the core that OpenBLAS computes for, e.g. "SkylakeX". */
+const char *seg_blas_core(void);
+/* The core that this CPU offers where OpenBLAS chose a lesser one: a value for OPENBLAS_CORETYPE;
+ * NULL if the choice is fine. */
+const char *seg_blas_better_core(void);
+/* One line: name, version and core of the BLAS library. */
+const char *seg_blas_library(void);

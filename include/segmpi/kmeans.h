@@ -1,0 +1,74 @@
+/* K-means by Lloyd's algorithm on many fits at once: all restarts (and, in a sweep, all k) advance
+ * together, one pass over the data and one integer all-reduce per iteration serve them all.  Greedy
+ * k-means++ by exponential race, exact incremental sums, then center swaps on the best restart. The
+ * same bits on any number of ranks and at any SIMD level.  Names as in scikit-learn. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "segmpi/comm.h"
+#include "segmpi/kernels.h"
+#include "segmpi/matrix.h"
+#include "segmpi/store.h"
+
+typedef enum seg_init_method {
+    SEG_INIT_KMEANSPP,
+    SEG_INIT_RANDOM,
+    SEG_INIT_CENTERS
+} seg_init_method;
+
+typedef struct seg_kmeans_opts {
+    int n_clusters;
+    seg_init_method init;
+    const double *init_centers; /* [n_clusters][d] scaled, for SEG_INIT_CENTERS; borrowed */
+    int n_init;
+    int max_iter;
+    double tol; /* relative to the mean variance of the columns, as in scikit-learn */
+    uint64_t seed;
+    bool swaps; /* center swaps on the best restart */
+} seg_kmeans_opts;
+
+seg_kmeans_opts seg_kmeans_defaults(void); /* k 8, k-means++, 10, 300, 1e-4, 0, swaps */
+
+typedef struct seg_kmeans {
+    int n_clusters; /* at most what was asked: fewer if there are fewer distinct clients (warned) */
+    int d;
+    double *cluster_centers; /* [k][d], scaled; owned */
+    int64_t *cluster_size;   /* [k], descending; owned */
+    double inertia; /* sum of squared distances of the matrix to the written centers, exact but for
+                       the last rounding */
+    double total_inertia; /* sum of squared distances to the mean */
+    double total_squares; /* sum of squares of the matrix */
+    int n_iter;           /* of the fit that won, all its Lloyd steps */
+    int n_init;
+    double *restart_inertia; /* [n_init] at the end of each restart; owned */
+    int n_swap_rounds;
+    int n_swaps;      /* rounds that lowered the cost */
+    int64_t n_redone; /* clients whose label was decided in float64 */
+    bool converged;
+
+    /* of this rank's rows, in the order of the matrix; owned */
+    int32_t *label;  /* [rows.count] */
+    float *distance; /* [rows.count] Euclidean, to the own center */
+    float *margin;   /* [rows.count] 1 - distance / distance to the second center: 0 between two
+                        clusters, 1 at the center; 1 for k = 1 */
+} seg_kmeans;
+
+/* Collective.  SEG_ERR_DATA if k is larger than the number of clients.  Clusters are numbered by
+ * size, largest first, ties by the first center coordinates.  `kmeans` is empty on failure. */
+seg_status seg_kmeans_fit(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                          const seg_kmeans_opts *opts, seg_kmeans *kmeans);
+/* Centers, sizes, figures: group kmeans/ (with cluster_centers only in scaled units; the model adds
+ * original ones).  Local. */
+seg_status seg_kmeans_write(const seg_kmeans *kmeans, seg_output *out);
+seg_status seg_kmeans_read(seg_input *in, seg_kmeans *kmeans);
+void seg_kmeans_release(seg_kmeans *kmeans);
+
+/* Collective.  Labels, distances and margins of the matrix for given centers [k][d]: the float64
+ * answer at float32 speed (clients whose gap is below the rigorous error bound are redone in
+ * float64).  label, distance, margin [rows.count], filled; distance and margin may be NULL.
+ * *n_redone over all ranks. */
+seg_status seg_kmeans_assign(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m, int k,
+                             const double *centers, int32_t *label, float *distance, float *margin,
+                             int64_t *n_redone);

@@ -1,0 +1,32 @@
+/* Talk to the user: notes, warnings and progress on stderr, from rank 0 only; results go to stdout
+ * elsewhere. All functions are local; on other ranks than 0 they do nothing. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum seg_verbosity { SEG_QUIET = -1, SEG_NORMAL = 0, SEG_VERBOSE = 1 } seg_verbosity;
+
+/* `command` (borrowed for ever) is the prefix of warnings: "segmpi import: warning: ...". */
+void seg_log_init(const char *command, seg_verbosity verbosity);
+const char *seg_log_command(void);
+
+/* Shown unless --quiet.  One line; no final newline in the format. */
+void seg_log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Shown with --verbose only. */
+void seg_log_detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Always shown. */
+void seg_log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Progress of one phase: on a terminal one refreshing line, otherwise a line at its start and end
+ * and every 30 s with per cent, rate and time left.  `total` in `unit`s ("clients", "bytes",
+ * "iterations"), 0 if unknown.  Cheap: may be called for every block. */
+void seg_progress_begin(const char *phase, int64_t total, const char *unit);
+void seg_progress_set(int64_t done);
+/* `summary` is added to the closing line and may be NULL. */
+void seg_progress_end(const char *summary);
+
+/* True if text for people on that stream (1 stdout, 2 stderr) may carry colour: a terminal and no
+ * NO_COLOR. */
+bool seg_log_colour(int stream);

@@ -1,0 +1,34 @@
+/* The client matrix: prepared values as float32 in tiles of 16 clients, x[tile][column][lane], each
+ * value rounded once to a multiple of 2^-grid[column], so that sums over clients are exact in int64
+ * and free of order.  Local. */
+#pragma once
+
+#include <stdint.h>
+
+#include "segmpi/error.h"
+#include "segmpi/rows.h"
+
+typedef struct seg_matrix {
+    seg_rows rows;
+    int d;
+    int64_t n_tiles; /* of this rank; the last one is padded with zeros */
+    float *x;        /* [n_tiles][d][16]; owned */
+    int *grid;       /* [d]; owned; equal on all ranks */
+    double
+        *max_abs; /* [d]; owned; largest |value| over all ranks, a bound: value before rounding */
+} seg_matrix;
+
+/* Owned contents; x is all zeros, grid and max_abs are filled from the arguments [d]. */
+seg_status seg_matrix_init(seg_matrix *m, seg_rows rows, int d, const int *grid,
+                           const double *max_abs);
+void seg_matrix_release(seg_matrix *m); /* accepts an empty one */
+
+/* The finest grid at most 20 with total_rows * min(max_abs, rms bound) * 2^(grid + 1) < 2^62, where
+ * rms bounds the root mean square of the column (INFINITY if unknown).  May be negative. */
+int seg_matrix_grid(int64_t total_rows, double max_abs, double rms);
+
+/* Writes `count` rows z [count][d], rounded to the grid, at local row `at` (rows counted from this
+ * rank's first). */
+void seg_matrix_set(seg_matrix *m, int64_t at, int64_t count, const double *z);
+/* Reads `count` rows from local row `at` into z [count][d]. */
+void seg_matrix_get(const seg_matrix *m, int64_t at, int64_t count, double *z);

@@ -1,0 +1,67 @@
+/* Stages on raw columns: fill gaps, cap outliers, scale; together the preparation that turns a
+ * table into a matrix.  Each stage has the same verbs: _fit (collective), _apply (local), _write,
+ * _read (local, store). */
+#pragma once
+
+#include "segmpi/matrix.h"
+#include "segmpi/stats.h"
+#include "segmpi/store.h"
+#include "segmpi/table.h"
+
+typedef enum seg_impute_method {
+    SEG_IMPUTE_MEDIAN,
+    SEG_IMPUTE_MEAN,
+    SEG_IMPUTE_CONSTANT
+} seg_impute_method;
+typedef enum seg_outlier_method {
+    SEG_OUTLIER_NONE,
+    SEG_OUTLIER_QUANTILE,
+    SEG_OUTLIER_IQR,
+    SEG_OUTLIER_Z
+} seg_outlier_method;
+typedef enum seg_scale_method { SEG_SCALE_STANDARD, SEG_SCALE_NONE } seg_scale_method;
+
+typedef struct seg_prep_opts {
+    seg_impute_method impute;
+    double impute_value; /* for SEG_IMPUTE_CONSTANT, in the unit of the column */
+    seg_outlier_method outliers;
+    double outlier_parameter; /* quantile: P in (0, 0.5), caps at P and 1 - P; iqr: F (fence q1 - F
+                                 iqr, q3 + F iqr); z: S */
+    seg_scale_method scale;
+} seg_prep_opts;
+
+/* Median fill, cap at the 1st and 99th percentile, standard scaling. */
+seg_prep_opts seg_prep_defaults(void);
+
+/* Everything learned, in original units unless said otherwise.  Arrays [d], one block, owned. */
+typedef struct seg_prep {
+    seg_prep_opts opts;
+    int d;
+    char **names;     /* [d]; owned */
+    int64_t n;        /* clients it was learned from */
+    int64_t *missing; /* cells filled */
+    int64_t *capped;  /* cells changed by the cap */
+    double *fill_value;
+    double *lower_bound; /* -INFINITY when capping is off */
+    double *upper_bound;
+    double *mean;  /* of filled and capped values; 0 with scale none */
+    double *scale; /* population standard deviation; 1 for a constant column and with scale none */
+    int *grid;     /* z is rounded to multiples of 2^-grid */
+    double *max_abs; /* largest |z| */
+} seg_prep;
+
+/* Collective.  Learns impute -> cap -> scale from the table.  SEG_ERR_DATA for an all-missing
+ * column (naming it and --exclude-columns), an empty table, or values too large to scale.  A
+ * constant column gets scale 1 and a warning (its z is 0).  `prep` is empty on failure. */
+seg_status seg_prep_fit(seg_comm *comm, seg_table *table, const seg_prep_opts *opts,
+                        seg_prep *prep);
+/* Local.  Reads this rank's rows and fills `m` (owned by the caller, seg_matrix_release). */
+seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m);
+/* Local.  The same for rows in memory: x [n][d] original units -> z [n][d], in place, not rounded
+ * to the grid. */
+void seg_prep_apply_rows(const seg_prep *prep, int64_t n, double *x);
+/* Local.  Back from z to original units for k points [k][d] (centers): z * scale + mean. */
+void seg_prep_invert(const seg_prep *prep, int k, const double *z, double *original);
+seg_status seg_prep_write(const seg_prep *prep, seg_output *out); /* group preprocessing/ */
+seg_status seg_prep_read(seg_input *in, seg_prep *prep);
+void seg_prep_release(seg_prep *prep);

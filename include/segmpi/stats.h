@@ -1,0 +1,46 @@
+/* Numbers about columns, exact and the same on any number of ranks.  NaN is missing and skipped. */
+#pragma once
+
+#include <stdint.h>
+
+#include "segmpi/comm.h"
+#include "segmpi/exact.h"
+#include "segmpi/table.h"
+
+/* Moments of d columns: added block by block (local), then summed over ranks (collective), then
+ * read off (local). */
+typedef struct seg_moments {
+    int d;
+    int64_t *count;    /* [d] values that are present; owned */
+    int64_t *missing;  /* [d]; owned */
+    double *min;       /* [d]; INFINITY if count is 0; owned */
+    double *max;       /* [d]; owned */
+    double *center;    /* [d] subtracted from values before squaring; zeros at first; owned */
+    seg_exact *sum;    /* [d] of value - center, rounded once per value; owned */
+    seg_exact *square; /* [d] of (value - center)^2; owned */
+} seg_moments;
+
+seg_status seg_moments_init(seg_moments *m, int d, const double *center); /* center [d] or NULL */
+void seg_moments_release(seg_moments *m);
+void seg_moments_add(seg_moments *m, int64_t n, const double *x); /* x [n][d] */
+void seg_moments_sum(seg_comm *comm, seg_moments *m);             /* collective */
+double seg_moments_mean(const seg_moments *m, int t);             /* NaN if count is 0 */
+double seg_moments_variance(const seg_moments *m,
+                            int t); /* population; about the mean; NaN if count is 0 */
+
+/* Collective.  Exact order statistics of the present values of each column: rank_of [d][q] (0-based
+ * among the sorted present values; -1: not wanted, gives NaN) -> value [d][q].  All columns and
+ * ranks together by counting refinement on the ordered bit pattern of the doubles: a few integer
+ * all-reduces.  -0 counts as 0. */
+seg_status seg_order_statistics(seg_comm *comm, seg_table *table, int q, const int64_t *rank_of,
+                                double *value);
+
+/* numpy's linear method: position (n - 1) * p between order statistics lower = floor and lower + 1.
+ */
+typedef struct seg_quantile_position {
+    int64_t lower, upper;
+    double weight; /* of upper */
+} seg_quantile_position;
+seg_quantile_position seg_quantile_at(int64_t n, double p);
+double seg_quantile_between(double lower, double upper,
+                            double weight); /* numpy's lerp, the same bits */

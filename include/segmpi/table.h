@@ -1,0 +1,86 @@
+/* Clients as rows of numeric columns, read from an HDF5 file in blocks; a rank sees the blocks that
+ * it owns.  The rows stay in the file: memory holds one slice at a time.
+ *
+ * Sources: segmpi's own clients.h5; any HDF5 file with a 2-D numeric dataset; a group with one 1-D
+ * dataset per column. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "segmpi/comm.h"
+#include "segmpi/provenance.h"
+#include "segmpi/rows.h"
+#include "segmpi/store.h"
+
+/* Rows that one slice holds at most: whole blocks. */
+#define SEG_SLICE_ROWS (8 * SEG_BLOCK_ROWS)
+
+typedef struct seg_table_opts {
+    const char
+        *dataset; /* path of the 2-D dataset, or of the group of columns; NULL: found by itself */
+    const char *columns;         /* comma-separated names to keep, in the file's order; NULL: all */
+    const char *exclude_columns; /* comma-separated names to leave out; NULL: none */
+} seg_table_opts;
+
+typedef struct seg_table seg_table;
+
+/* Collective.  Opens the file on every rank and agrees on columns and rows.  *out owned
+ * (seg_table_free). */
+seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts *opts,
+                          seg_table **out);
+void seg_table_free(seg_table *table); /* accepts NULL */
+
+/* Local. */
+const char *seg_table_path(const seg_table *table);
+seg_rows seg_table_rows(const seg_table *table);
+int seg_table_columns(const seg_table *table);              /* d */
+const char *const *seg_table_names(const seg_table *table); /* [d], borrowed from the table */
+bool seg_table_has_ids(const seg_table *table);
+
+/* Local.  Reads rows [first, first + count) of this rank's range, count <= SEG_SLICE_ROWS, into x
+ * [count][d], in the units of the file, missing = NaN (infinite cells too). */
+seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double *x);
+
+/* Collective.  A checksum of the values of the selected columns that does not depend on ranks;
+ * reads the data once. */
+seg_status seg_table_fingerprint(seg_comm *comm, seg_table *table, uint64_t *fingerprint);
+
+/* ---- from CSV to clients.h5 ---- */
+
+typedef struct seg_csv_opts {
+    int n_paths;
+    const char *const *paths; /* several files with the same header make one table */
+    const char *id_column;    /* NULL: detected; "" : none */
+    const char *columns;      /* as above */
+    const char *exclude_columns;
+    char delimiter;        /* 0: detected */
+    char decimal;          /* 0: detected; '.' or ',' */
+    const char *missing;   /* comma-separated markers besides the usual ones; NULL: none */
+    int64_t skip_bad_rows; /* bad rows to leave out at most; 0: the first one ends the run */
+    bool float32;          /* store features as float32 */
+} seg_csv_opts;
+
+typedef struct seg_csv_summary {
+    int64_t rows;     /* clients written */
+    int64_t bad_rows; /* left out */
+    int64_t missing_cells;
+    int d;
+    int64_t bytes;        /* of CSV */
+    double parse_seconds; /* slowest rank, without opening, sync and read-back */
+} seg_csv_summary;
+
+/* Collective.  Writes rows, ids and names to `out` (declared and committed by this function),
+ * constant memory per rank.  Method: each rank counts the records of its byte range under both
+ * hypotheses about an open quote; an exclusive scan tells which one holds; then each rank parses
+ * whole blocks of rows.  Fills the input_ and rows_ fields of `provenance` and writes it (the
+ * caller owns the texts it points to afterwards: input_name is borrowed from `opts`). */
+seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenance *provenance,
+                          seg_output *out, seg_csv_summary *summary);
+
+/* ---- synthetic card holders ---- */
+
+/* Collective.  n clients with the 17 columns of data/schema/, the same for any number of ranks, to
+ * `out` (declared and committed here) and, if csv_path is not NULL, to a CSV file as well. */
+seg_status seg_generate(seg_comm *comm, int64_t n, uint64_t seed, seg_provenance *provenance,
+                        seg_output *out, const char *csv_path, bool force);

@@ -1,0 +1,32 @@
+/* Small text helpers: bounded copies, numbers for people, near misses.  All local, none depends on
+ * the locale. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segmpi/error.h"
+
+/* Copies at most size - 1 bytes and ends with NUL; false if it was cut. */
+bool seg_text_copy(char *to, size_t size, const char *from);
+
+/* A copy owned by the caller (seg_free). */
+seg_status seg_text_duplicate(const char *text, char **out);
+
+/* Exact parse of a whole text; false if it is not a number of that kind. */
+bool seg_text_int64(const char *text, int64_t *out);
+bool seg_text_double(const char *text, double *out);
+
+/* The candidate nearest to `word` (edit distance, at most a third of its length, case ignored), or
+ * NULL. */
+const char *seg_text_nearest(const char *word, int n, const char *const *candidates);
+
+/* Numbers for people, into a buffer that the caller owns: "8,950", "1.23 GB", "2 min 5 s". */
+const char *seg_text_count(int64_t n, char *buffer, size_t size);
+const char *seg_text_bytes(int64_t bytes, char *buffer, size_t size);
+const char *seg_text_seconds(double seconds, char *buffer, size_t size);
+
+/* Text from data made safe for a terminal or a log: control characters become '?', cut to `size`.
+ */
+const char *seg_text_clean(const char *text, char *buffer, size_t size);

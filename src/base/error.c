@@ -1,0 +1,107 @@
+/* The error record of this process: one failure, its place, and what was being done. */
+#include "segmpi/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static seg_error record;
+static int record_rank;
+
+const seg_error *seg_error_get(void)
+{
+    return &record;
+}
+
+seg_status seg_error_adopt(const seg_error *other)
+{
+    if (other != &record) record = *other;
+    return record.status;
+}
+
+void seg_error_clear(void)
+{
+    memset(&record, 0, sizeof record);
+}
+
+void seg_error_set_rank(int rank)
+{
+    record_rank = rank;
+}
+
+int seg_error_rank(void)
+{
+    return record_rank;
+}
+
+seg_status seg_error_record(seg_status status, const char *file, int line, const char *format, ...)
+{
+    if (record.status != SEG_OK) return record.status;
+
+    const char *name = strrchr(file, '/');
+    va_list args;
+
+    record.status = status;
+    record.rank = record_rank;
+    record.line = line;
+    snprintf(record.file, sizeof record.file, "%s", name ? name + 1 : file);
+    va_start(args, format);
+    vsnprintf(record.text, sizeof record.text, format, args);
+    va_end(args);
+    return status;
+}
+
+void seg_error_while(const char *format, ...)
+{
+    if (record.status == SEG_OK) return;
+
+    size_t used = strlen(record.context);
+    char line[300];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    snprintf(record.context + used, sizeof record.context - used, "\n  while %s", line);
+}
+
+void seg_error_print(const char *command)
+{
+    char place[80] = "";
+
+    if (record.status != SEG_ERR_USAGE && record.line > 0)
+        snprintf(place, sizeof place, " (rank %d, %s:%d)", record.rank, record.file, record.line);
+    fprintf(stderr, "segmpi%s%s: %s%s%s\n", command ? " " : "", command ? command : "", record.text,
+            place, record.context);
+    fflush(stderr);
+}
+
+seg_status seg_status_of_errno(int error_number)
+{
+    switch (error_number) {
+    case ENOENT:
+    case ENOTDIR:
+        return SEG_ERR_NOINPUT;
+    case EACCES:
+    case EPERM:
+        return SEG_ERR_PERMISSION;
+    case ENOMEM:
+        return SEG_ERR_MEMORY;
+    case EEXIST:
+        return SEG_ERR_CANTCREATE;
+    default:
+        return SEG_ERR_IO;
+    }
+}
+
+_Noreturn void seg_assert_failed(const char *file, int line, const char *condition)
+{
+    const char *name = strrchr(file, '/');
+
+    fprintf(stderr, "segmpi: bug: '%s' does not hold (rank %d, %s:%d)\n", condition, record_rank,
+            name ? name + 1 : file, line);
+    fflush(stderr);
+    _Exit(SEG_ERR_INTERNAL);
+}

@@ -1,0 +1,168 @@
+/* A thin cover over jansson.  seg_json is json_t under another name, so that jansson's header stays
+ * here. */
+#include "segmpi/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "segmpi/memory.h"
+#include "segmpi/text.h"
+
+static bool failed; /* an allocation failed since the last check */
+
+static json_t *inner(seg_json *json)
+{
+    return (json_t *)json;
+}
+
+static const json_t *inner_const(const seg_json *json)
+{
+    return (const json_t *)json;
+}
+
+seg_json *seg_json_object(void)
+{
+    return (seg_json *)json_object();
+}
+
+seg_json *seg_json_array(void)
+{
+    return (seg_json *)json_array();
+}
+
+void seg_json_add(seg_json *to, const char *key, seg_json *child)
+{
+    int result = key ? json_object_set_new(inner(to), key, inner(child))
+                     : json_array_append_new(inner(to), inner(child));
+    failed = failed || result != 0;
+}
+
+void seg_json_add_text(seg_json *to, const char *key, const char *value)
+{
+    seg_json_add(to, key, (seg_json *)json_string(value));
+}
+
+void seg_json_add_int(seg_json *to, const char *key, int64_t value)
+{
+    seg_json_add(to, key, (seg_json *)json_integer(value));
+}
+
+void seg_json_add_double(seg_json *to, const char *key, double value)
+{
+    seg_json_add(to, key, (seg_json *)(isfinite(value) ? json_real(value) : json_null()));
+}
+
+void seg_json_add_bool(seg_json *to, const char *key, bool value)
+{
+    seg_json_add(to, key, (seg_json *)json_boolean(value));
+}
+
+void seg_json_add_doubles(seg_json *to, const char *key, int64_t n, const double *values)
+{
+    seg_json *array = seg_json_array();
+
+    for (int64_t i = 0; i < n; i++)
+        seg_json_add_double(array, NULL, values[i]);
+    seg_json_add(to, key, array);
+}
+
+void seg_json_add_texts(seg_json *to, const char *key, int64_t n, const char *const *values)
+{
+    seg_json *array = seg_json_array();
+
+    for (int64_t i = 0; i < n; i++)
+        seg_json_add_text(array, NULL, values[i]);
+    seg_json_add(to, key, array);
+}
+
+/* The document as jansson's own block (free), or NULL with the record set. */
+static char *dump(const seg_json *json, size_t flags)
+{
+    char *text = failed ? NULL : json_dumps(inner_const(json), flags | JSON_REAL_PRECISION(17));
+
+    failed = false;
+    if (!text) (void)SEG_FAIL(SEG_ERR_MEMORY, "out of memory while making a JSON document");
+    return text;
+}
+
+seg_status seg_json_text(const seg_json *json, char **out)
+{
+    char *text = dump(json, JSON_COMPACT);
+
+    *out = NULL;
+    if (!text) return SEG_ERR_MEMORY;
+    seg_status status = seg_text_duplicate(text, out);
+    free(text);
+    return status;
+}
+
+/* Writes all bytes and syncs. */
+static seg_status write_all(int file, const char *text, const char *path)
+{
+    size_t left = strlen(text);
+
+    while (left > 0) {
+        ssize_t n = write(file, text, left);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+        text += n;
+        left -= (size_t)n;
+    }
+    if (fsync(file) != 0)
+        return SEG_FAIL(SEG_ERR_IO, "cannot sync '%s': %s", path, strerror(errno));
+    return SEG_OK;
+}
+
+/* Complete or absent: a file beside the target, then its name.  link() refuses an existing target,
+ * rename() replaces it. */
+static seg_status write_file(const char *text, const char *path, bool force)
+{
+    seg_status status = SEG_OK;
+    char part[4096];
+
+    if (snprintf(part, sizeof part, "%s.XXXXXX", path) >= (int)sizeof part)
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "the name '%s' is too long", path);
+    int file = mkstemp(part); /* exclusive, mode 0600 */
+    if (file < 0)
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot create a file beside '%s': %s", path,
+                        strerror(errno));
+
+    SEG_TRY_OR_DONE(write_all(file, text, path));
+    if ((force ? rename(part, path) : link(part, path)) != 0)
+        status = SEG_FAIL(errno == EEXIST ? SEG_ERR_CANTCREATE : SEG_ERR_IO,
+                          errno == EEXIST ? "'%s' exists; --force replaces it"
+                                          : "cannot put '%s' in place",
+                          path);
+done:
+    close(file);
+    if (!force || status != SEG_OK) unlink(part);
+    return status;
+}
+
+seg_status seg_json_write(const seg_json *json, const char *path, bool force)
+{
+    seg_status status = SEG_OK;
+    char *text = dump(json, JSON_INDENT(2));
+
+    if (!text) return SEG_ERR_MEMORY;
+    if (strcmp(path, "-") == 0) {
+        if (puts(text) < 0 || fflush(stdout) != 0)
+            status = SEG_FAIL(SEG_ERR_IO, "cannot write to standard output");
+    } else {
+        status = write_file(text, path, force);
+    }
+    free(text);
+    return status;
+}
+
+void seg_json_free(seg_json *json)
+{
+    json_decref(inner(json));
+}

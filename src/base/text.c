@@ -1,0 +1,140 @@
+/* Bounded copies, numbers for people, near misses. */
+#include "segmpi/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "segmpi/memory.h"
+
+bool seg_text_copy(char *to, size_t size, const char *from)
+{
+    size_t length = strlen(from);
+    size_t n = length < size ? length : size - 1;
+
+    memcpy(to, from, n);
+    to[n] = '\0';
+    return n == length;
+}
+
+seg_status seg_text_duplicate(const char *text, char **out)
+{
+    size_t size = strlen(text) + 1;
+
+    SEG_TRY(seg_alloc((int64_t)size, 1, out));
+    memcpy(*out, text, size);
+    return SEG_OK;
+}
+
+bool seg_text_int64(const char *text, int64_t *out)
+{
+    char *end;
+
+    if (*text == '\0' || isspace((unsigned char)*text)) return false;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno != 0 || *end != '\0') return false;
+    *out = value;
+    return true;
+}
+
+bool seg_text_double(const char *text, double *out)
+{
+    char *end;
+
+    if (*text == '\0' || isspace((unsigned char)*text)) return false;
+    double value = strtod(text, &end);
+    if (*end != '\0') return false;
+    *out = value;
+    return true;
+}
+
+/* Levenshtein distance, case ignored, of texts shorter than 64 bytes; a large number otherwise. */
+static int edit_distance(const char *a, const char *b)
+{
+    int row[64];
+    size_t n = strlen(a), m = strlen(b);
+
+    if (n >= 64 || m >= 64) return 1000;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            int best = diagonal + !same;
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+const char *seg_text_nearest(const char *word, int n, const char *const *candidates)
+{
+    const char *nearest = NULL;
+    int limit = ((int)strlen(word) + 2) / 3 + 1;
+
+    for (int i = 0; i < n; i++) {
+        int distance = edit_distance(word, candidates[i]);
+        if (distance < limit) {
+            limit = distance;
+            nearest = candidates[i];
+        }
+    }
+    return nearest;
+}
+
+const char *seg_text_count(int64_t n, char *buffer, size_t size)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)n);
+    int first = digits[0] == '-';
+    size_t at = 0;
+
+    for (int i = 0; i < length && at + 2 < size; i++) {
+        if (i > first && (length - i) % 3 == 0) buffer[at++] = ',';
+        buffer[at++] = digits[i];
+    }
+    buffer[at] = '\0';
+    return buffer;
+}
+
+const char *seg_text_bytes(int64_t bytes, char *buffer, size_t size)
+{
+    static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
+    double value = (double)bytes;
+    int unit = 0;
+
+    while (value >= 999.5 && unit < 6) {
+        value /= 1000;
+        unit++;
+    }
+    snprintf(buffer, size, unit == 0 ? "%.0f %s" : "%.3g %s", value, units[unit]);
+    return buffer;
+}
+
+const char *seg_text_seconds(double seconds, char *buffer, size_t size)
+{
+    if (seconds < 59.95)
+        snprintf(buffer, size, seconds < 9.995 ? "%.2f s" : "%.1f s", seconds);
+    else if (seconds < 3599.5)
+        snprintf(buffer, size, "%d min %d s", (int)(seconds + 0.5) / 60, (int)(seconds + 0.5) % 60);
+    else
+        snprintf(buffer, size, "%lld h %d min", (long long)(seconds + 30) / 3600,
+                 (int)((long long)(seconds + 30) % 3600 / 60));
+    return buffer;
+}
+
+const char *seg_text_clean(const char *text, char *buffer, size_t size)
+{
+    seg_text_copy(buffer, size, text);
+    for (char *c = buffer; *c; c++)
+        if (iscntrl((unsigned char)*c)) *c = '?';
+    return buffer;
+}
