@@ -21,7 +21,7 @@ seg_random_pair seg_random_bits(seg_random key, int64_t row, uint64_t draw)
 
 double seg_random_unit(uint64_t bits)
 {
-    return ((double)(bits >> 11) + 0.5) * 0x1p-53;
+    return ((double)(bits >> 12) + 0.5) * 0x1p-52; /* 53 bits and a half would round to 1 */
 }
 
 double seg_random_uniform(seg_random key, int64_t row, uint64_t draw)

@@ -1,0 +1,1 @@
+seg_unit_test(base LIBRARIES seg_base)

@@ -1,0 +1,174 @@
+/* comm/: agreement, collectives, partition.  Every assertion is on a value that all ranks hold. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "segmpi/comm.h"
+#include "segmpi/memory.h"
+#include "segmpi/rows.h"
+
+static seg_comm *comm;
+
+static void agree_takes_the_lowest_failing_rank(void **state)
+{
+    (void)state;
+    int rank = seg_comm_rank(comm), size = seg_comm_size(comm);
+
+    for (int failing = 0; failing < size; failing++) {
+        seg_error_clear();
+        seg_status local = SEG_OK;
+        if (rank >= failing) /* the failing rank and all above it, with their own codes */
+            local = SEG_FAIL(rank == failing ? SEG_ERR_DATA : SEG_ERR_IO, "rank %d fails", rank);
+        seg_status agreed = seg_agree(comm, local);
+        char expected[40];
+
+        snprintf(expected, sizeof expected, "rank %d fails", failing);
+        assert_int_equal(agreed, SEG_ERR_DATA);
+        assert_string_equal(seg_error_get()->text, expected);
+        assert_int_equal(seg_error_get()->rank, failing);
+    }
+    seg_error_clear();
+    assert_int_equal(seg_agree(comm, SEG_OK), SEG_OK);
+}
+
+static void sums_minima_maxima_are_over_all_ranks(void **state)
+{
+    (void)state;
+    int64_t rank = seg_comm_rank(comm), size = seg_comm_size(comm);
+    int64_t sum[2] = { rank + 1, -rank }, low = 5 - rank, high = rank;
+    double low_double = -(double)rank, high_double = (double)rank;
+
+    seg_sum_int64(comm, sum, 2);
+    seg_min_int64(comm, &low, 1);
+    seg_max_int64(comm, &high, 1);
+    seg_min_double(comm, &low_double, 1);
+    seg_max_double(comm, &high_double, 1);
+    assert_int_equal(sum[0], size * (size + 1) / 2);
+    assert_int_equal(sum[1], -size * (size - 1) / 2);
+    assert_int_equal(low, 6 - size);
+    assert_int_equal(high, size - 1);
+    assert_true(low_double == 1 - (double)size && high_double == (double)size - 1);
+}
+
+static void gathers_keep_the_order_of_ranks(void **state)
+{
+    (void)state;
+    int rank = seg_comm_rank(comm), size = seg_comm_size(comm);
+    int64_t pair[2] = { rank, 10 * rank }, all[2 * 64], before = rank, total = 0;
+    unsigned char mine[64], *bytes = NULL;
+
+    seg_gather_int64(comm, pair, 2, all);
+    seg_exscan_int64(comm, &before, 1);
+    int64_t wrong = before != (int64_t)rank * (rank - 1) / 2;
+    for (int r = 0; r < size; r++)
+        wrong += all[2 * r] != r || all[2 * r + 1] != 10 * r;
+
+    memset(mine, rank, sizeof mine); /* rank r sends r bytes of value r */
+    assert_int_equal(seg_gather_bytes(comm, mine, rank, &bytes, &total), SEG_OK);
+    int64_t at = 0;
+    for (int r = 0; r < size; r++)
+        for (int i = 0; i < r; i++)
+            wrong += bytes[at++] != r;
+    seg_free(bytes);
+    seg_sum_int64(comm, &wrong, 1);
+    assert_int_equal(wrong, 0);
+    assert_int_equal(total, (int64_t)size * (size - 1) / 2);
+}
+
+static void bcast_crosses_slices(void **state)
+{
+    (void)state;
+    const int64_t size = 1000003;
+    unsigned char *bytes = NULL;
+
+    assert_int_equal(seg_agree(comm, seg_alloc(size, 1, &bytes)), SEG_OK);
+    if (seg_comm_rank(comm) == 0)
+        for (int64_t i = 0; i < size; i++)
+            bytes[i] = (unsigned char)(i % 251);
+    seg_bcast(comm, bytes, size);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < size; i++)
+        wrong += bytes[i] != i % 251;
+    seg_free(bytes);
+    seg_sum_int64(comm, &wrong, 1);
+    assert_int_equal(wrong, 0);
+}
+
+typedef struct record {
+    seg_rival rival;
+    double load[3];
+} record;
+
+static void min_record_carries_its_load_and_breaks_ties_by_row(void **state)
+{
+    (void)state;
+    int rank = seg_comm_rank(comm), size = seg_comm_size(comm);
+    record records[3] = {
+        { { (double)(size - rank), rank }, { rank, 0, 0 } }, /* the last rank is least */
+        { { 7.0, 100 - rank }, { rank, 0, 0 } },             /* equal keys: least row */
+        { { INFINITY, INT64_MAX }, { 0, 0, 0 } },            /* nobody has a candidate */
+    };
+
+    seg_min_record(comm, records, 3, sizeof *records);
+    assert_true(records[0].load[0] == size - 1);
+    assert_int_equal(records[1].rival.row, 100 - (size - 1));
+    assert_true(records[1].load[0] == size - 1);
+    assert_true(isinf(records[2].rival.key));
+}
+
+static void rows_cover_everything_once_in_whole_blocks(void **state)
+{
+    (void)state;
+    const int64_t totals[] = { 0, 1, 63, 1023, 1024, 1025, 8950, 1000000, (int64_t)1 << 40 };
+
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
+        for (int size = 1; size <= 70; size++) {
+            int64_t next = 0, most = 0, least = INT64_MAX;
+            for (int rank = 0; rank < size; rank++) {
+                seg_rows rows = seg_rows_of(totals[i], rank, size);
+                if (rows.count > 0) assert_int_equal(rows.first, next);
+                assert_true(rows.first % SEG_BLOCK_ROWS == 0 || rows.count == 0);
+                next += rows.count;
+                int64_t blocks = seg_rows_blocks(rows.count);
+                most = blocks > most ? blocks : most;
+                least = blocks < least ? blocks : least;
+            }
+            assert_int_equal(next, totals[i]);
+            assert_true(most - least <= 1);
+        }
+}
+
+static void self_is_alone(void **state)
+{
+    (void)state;
+    int64_t one = 1;
+
+    seg_sum_int64(seg_comm_self(comm), &one, 1);
+    assert_int_equal(one, 1);
+    assert_int_equal(seg_comm_size(seg_comm_self(comm)), 1);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agree_takes_the_lowest_failing_rank),
+        cmocka_unit_test(sums_minima_maxima_are_over_all_ranks),
+        cmocka_unit_test(gathers_keep_the_order_of_ranks),
+        cmocka_unit_test(bcast_crosses_slices),
+        cmocka_unit_test(min_record_carries_its_load_and_breaks_ties_by_row),
+        cmocka_unit_test(rows_cover_everything_once_in_whole_blocks),
+        cmocka_unit_test(self_is_alone),
+    };
+
+    if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    seg_comm_close(comm);
+    return failed;
+}
