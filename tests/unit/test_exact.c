@@ -78,10 +78,27 @@ static void exact_equals_integer_arithmetic(void **state)
     assert_true(seg_exact_value(&sum, NULL) == 0);
 }
 
+static void exact_products_keep_their_tail(void **state)
+{
+    (void)state;
+    seg_exact sum = { 0 };
+
+    seg_exact_add_product(&sum, 1 + 0x1p-30, 1 + 0x1p-30); /* 1 + 2^-29 + 2^-60 */
+    seg_exact_add(&sum, -1 - 0x1p-29);
+    assert_true(seg_exact_value(&sum, NULL) == 0x1p-60);
+}
+
 static void exact_survives_carries(void **state)
 {
     (void)state;
     seg_exact sum = { 0 };
+
+    /* A limb that 2^29 additions have filled is emptied before it can overflow. */
+    sum.additions = ((int64_t)1 << 29) - 1;
+    sum.limb[40] = (int64_t)1 << 61;
+    seg_exact_add(&sum, 1);
+    assert_true(sum.additions == 0 && sum.limb[40] == 0 && sum.limb[41] == (int64_t)1 << 29);
+    memset(&sum, 0, sizeof sum);
 
     for (int64_t i = 0; i < 3000000; i++) {
         seg_exact_add_int64(&sum, INT64_MAX, -40);
@@ -128,6 +145,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(exact_keeps_what_cancellation_would_lose),
         cmocka_unit_test(exact_overflows_to_infinity_and_back),
         cmocka_unit_test(exact_equals_integer_arithmetic),
+        cmocka_unit_test(exact_products_keep_their_tail),
         cmocka_unit_test(exact_survives_carries),
         cmocka_unit_test(exact_sums_have_the_same_bits_on_any_number_of_ranks),
     };
