@@ -38,9 +38,12 @@ int seg_table_columns(const seg_table *table);              /* d */
 const char *const *seg_table_names(const seg_table *table); /* [d], borrowed from the table */
 bool seg_table_has_ids(const seg_table *table);
 
-/* Local.  Reads rows [first, first + count) of this rank's range, count <= SEG_SLICE_ROWS, into x
- * [count][d], in the units of the file, missing = NaN (infinite cells too). */
+/* Local.  Reads rows [first, first + count) of this rank's range, counted from its first row, count
+ * <= SEG_SLICE_ROWS, into x [count][d], in the units of the file, missing = NaN (infinite cells
+ * too). */
 seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double *x);
+/* Local.  Infinite cells that reading has met so far on this rank. */
+int64_t seg_table_infinite(const seg_table *table);
 
 /* Collective.  A checksum of the values of the selected columns that does not depend on ranks;
  * reads the data once. */

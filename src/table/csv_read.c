@@ -1,0 +1,125 @@
+/* One record after the other, from any place in the files to the end of the last one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "csv_internal.h"
+
+void csv_reader_init(const csv_plan *plan, const csv_start *start, csv_reader *reader)
+{
+    *reader = (csv_reader) { .plan = plan,
+                             .window = CSV_WINDOW_EMPTY,
+                             .file = start->file,
+                             .offset = start->offset,
+                             .line = start->line,
+                             .record = start->record };
+}
+
+void csv_reader_release(csv_reader *reader)
+{
+    csv_window_release(&reader->window);
+}
+
+/* The place of the next record, in the next file with data if this one is at its end. */
+static bool find_record(csv_reader *reader)
+{
+    const csv_plan *plan = reader->plan;
+
+    while (reader->offset >= plan->files[reader->file].size) {
+        if (reader->file + 1 == plan->n_files) return false;
+        const csv_file *file = &plan->files[++reader->file];
+        reader->offset = file->header + 1;
+        reader->line = file->header_line + 1;
+    }
+    return true;
+}
+
+static int64_t bytes_held(const csv_reader *reader)
+{
+    const csv_window *window = &reader->window;
+
+    if (window->file != reader->file || reader->offset < window->base) return 0;
+    return window->base + window->length - reader->offset;
+}
+
+/* Reads more of the file until the record is whole. */
+static seg_status parse(csv_reader *reader, double *row, csv_record *record, csv_verdict *verdict)
+{
+    const csv_plan *plan = reader->plan;
+
+    for (;;) {
+        const int64_t held = bytes_held(reader);
+        if (held > 0) {
+            const csv_view view = csv_window_view(&reader->window, plan, reader->offset);
+            *verdict = csv_record_parse(plan->schema, view, row, record);
+            if (*verdict != CSV_MORE) {
+                reader->offset += record->next - view.at;
+                return SEG_OK;
+            }
+        }
+        if (held >= CSV_RECORD_MOST)
+            return SEG_FAIL(SEG_ERR_DATA,
+                            "line %lld begins a record of more than 16 MiB; is a quote not closed?",
+                            (long long)reader->line);
+        int64_t want = 2 * held > CSV_WINDOW ? 2 * held : CSV_WINDOW;
+        if (want > CSV_RECORD_MOST) want = CSV_RECORD_MOST; /* wherever the window begins */
+        SEG_TRY(csv_window_read(&reader->window, plan, reader->file, reader->offset, want));
+    }
+}
+
+static seg_status complain(const csv_reader *reader, const csv_record *record)
+{
+    char text[400];
+
+    return SEG_FAIL(
+        SEG_ERR_DATA, "%s",
+        csv_record_complain(reader->plan->schema, record, reader->line, text, sizeof text));
+}
+
+/* The next record, good or bad; reader->line stays on it. */
+static seg_status step(csv_reader *reader, double *row, csv_record *record, csv_verdict *verdict)
+{
+    if (!find_record(reader))
+        return SEG_FAIL(SEG_ERR_IO, "the data end too early; were they changed while being read?");
+    SEG_TRY(parse(reader, row, record, verdict));
+    reader->record++;
+    return SEG_OK;
+}
+
+seg_status csv_reader_next(csv_reader *reader, double *row, csv_record *record)
+{
+    csv_verdict verdict = CSV_BAD;
+    seg_status status = seg_fault("csv_parse", SEG_ERR_DATA);
+
+    while (status == SEG_OK && verdict != CSV_GOOD) {
+        status = step(reader, row, record, &verdict);
+        if (status == SEG_OK && verdict == CSV_BAD && !reader->plan->skip_bad)
+            status = complain(reader, record);
+        if (status == SEG_OK) reader->line += record->lines;
+    }
+    if (status != SEG_OK) seg_error_while("reading '%s'", reader->plan->paths[reader->file]);
+    return status;
+}
+
+/* The complaint, with its file where there are several. */
+static void describe(const csv_reader *reader, const csv_record *record, char *text, size_t size)
+{
+    const csv_plan *plan = reader->plan;
+    const size_t length =
+        strlen(csv_record_complain(plan->schema, record, reader->line, text, size));
+
+    if (plan->n_files > 1)
+        snprintf(text + length, size - length, ", in '%s'", plan->paths[reader->file]);
+}
+
+seg_status csv_reader_next_bad(csv_reader *reader, double *row, char *text, size_t size)
+{
+    csv_verdict verdict = CSV_GOOD;
+    csv_record record;
+
+    while (verdict != CSV_BAD) {
+        SEG_TRY(step(reader, row, &record, &verdict));
+        if (verdict == CSV_BAD) describe(reader, &record, text, size);
+        reader->line += record.lines;
+    }
+    return SEG_OK;
+}

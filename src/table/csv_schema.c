@@ -1,0 +1,419 @@
+/* Which columns are numbers and which one is the id: rank 0 decides from the head of the files. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csv_internal.h"
+#include "segmpi/log.h"
+#include "segmpi/memory.h"
+#include "segmpi/text.h"
+#include "table_internal.h"
+
+#define HEAD_BYTES    ((int64_t)8 << 20)  /* of the first file: dialect and sample */
+#define HEADER_BYTES  ((int64_t)64 << 10) /* of the others, once the sample is full */
+#define FLOAT32_LIMIT 0x1.ffffffp127      /* rounds to infinity */
+
+/* What the first records of the files hold. */
+typedef struct sample {
+    const csv_plan *plan;
+    const seg_csv_opts *opts;
+    csv_schema *schema;
+    csv_window window;
+    csv_cell *cells;          /* [n], owned */
+    int64_t *filled, *number; /* [n], owned: cells that are not missing; those that are numbers */
+    uint64_t *hashes;         /* [CSV_SAMPLE], owned: of the cells of the first column */
+    int64_t records;
+    int64_t empty;      /* cells of the first column */
+    bool first_is_code; /* the first column has held texts and integers only */
+} sample;
+
+void csv_schema_release(csv_schema *schema)
+{
+    csv_missing_release(&schema->missing);
+    seg_free(schema->target);
+    seg_free(schema->names);
+    *schema = (csv_schema) { 0 };
+}
+
+/* ---- names ---- */
+
+static seg_status refuse_foreign(const char *path, const char *bytes, int64_t length)
+{
+    static const struct {
+        const char *begin, *what;
+    } foreign[] = { { "\xff\xfe", "is UTF-16 text; save it as UTF-8" },
+                    { "\xfe\xff", "is UTF-16 text; save it as UTF-8" },
+                    { "\x1f\x8b", "is compressed; unpack it first" },
+                    { "\x28\xb5\x2f\xfd", "is compressed; unpack it first" },
+                    { "PK\x03\x04", "is a spreadsheet or an archive; save it as CSV" },
+                    { "\x89HDF", "is an HDF5 file, which needs no import" } };
+
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        const size_t n = strlen(foreign[i].begin);
+        if ((size_t)length >= n && memcmp(bytes, foreign[i].begin, n) == 0)
+            return SEG_FAIL(SEG_ERR_DATA, "'%s' %s", path, foreign[i].what);
+    }
+    return SEG_OK;
+}
+
+/* The header's record: its number of cells and, of the first `most`, their places. */
+static seg_status read_header(sample *s, int file, int64_t offset, int most, int *n,
+                              csv_record *record)
+{
+    const char *path = s->plan->paths[file];
+
+    for (;;) {
+        const csv_view view = csv_window_view(&s->window, s->plan, offset);
+        csv_verdict verdict =
+            csv_record_cells(&s->schema->dialect, view, most, s->cells, n, record);
+        if (verdict == CSV_GOOD) return SEG_OK;
+        if (verdict == CSV_BAD)
+            return SEG_FAIL(SEG_ERR_DATA, "line %lld: name %d of the header of '%s' %s",
+                            (long long)record->flaw_lines + 1, record->flaw_column + 1, path,
+                            record->flaw == CSV_NUL_BYTE     ? "holds a NUL byte"
+                            : record->flaw == CSV_OPEN_QUOTE ? "opens a quote that is never closed"
+                                                             : "has a quote inside");
+        if (view.end - view.at >= CSV_RECORD_MOST)
+            return SEG_FAIL(SEG_ERR_DATA, "the header of '%s' is longer than 16 MiB", path);
+        SEG_TRY(csv_window_read(&s->window, s->plan, file, 0, 2 * s->window.length + HEADER_BYTES));
+    }
+}
+
+/* The bytes of a header cell as they stand; *at moves behind the delimiter after it. */
+static csv_cell original_of(const csv_dialect *dialect, const csv_cell *cell, const char **at)
+{
+    const char *begin = *at, *end = cell->text + cell->length;
+
+    if (dialect->delimiter == CSV_BLANKS) begin = cell->text - cell->quoted;
+    if (cell->quoted) end = strchr(end, '"') + 1;
+    while (!dialect->stops[(unsigned char)*end])
+        end++;
+    *at = end + 1;
+    if (*end == '\n' && end > begin && end[-1] == '\r') end--;
+    return (csv_cell) { .text = begin, .length = end - begin };
+}
+
+/* One block: pointers to names and originals, then their texts. */
+static seg_status copy_names(csv_schema *schema, const csv_cell *cells, const char *begin,
+                             int64_t length)
+{
+    const int n = schema->n;
+    const char *at = begin;
+
+    /* names and originals are parts of the header, each with a NUL more */
+    const int64_t room = 2 * (length + n);
+    SEG_TRY(seg_alloc(2 * n * (int64_t)sizeof(char *) + room, 1, &schema->names));
+    schema->originals = schema->names + n;
+    char *text = (char *)(schema->names + 2 * n);
+    for (int t = 0; t < n; t++) {
+        schema->names[t] = text;
+        (void)csv_cell_copy(&cells[t], text, cells[t].length + 1);
+        text += strlen(text) + 1;
+    }
+    for (int t = 0; t < n; t++) {
+        const csv_cell original = original_of(&schema->dialect, &cells[t], &at);
+        schema->originals[t] = text;
+        (void)csv_cell_copy(&original, text, original.length + 1);
+        text += original.length + 1;
+    }
+    return SEG_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(**(char *const *const *)a, **(char *const *const *)b);
+}
+
+static seg_status check_names(const csv_schema *schema)
+{
+    const char *const *names = (const char *const *)schema->names;
+    const char *const **order = NULL;
+    seg_status status = SEG_OK;
+    char shown[100];
+    double value;
+    int numbers = 0;
+
+    SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *order, &order));
+    for (int t = 0; t < schema->n; t++) {
+        order[t] = &names[t];
+        const char *end = csv_number(names[t], schema->dialect.decimal, &value);
+        numbers += end && *end == '\0';
+        if (names[t][0] == '\0')
+            SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "line 1: column %d has no name", t + 1));
+        if (!csv_text_is_utf8(names[t], (int64_t)strlen(names[t])))
+            SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA,
+                                     "line 1: the name of column %d is not UTF-8; convert the file",
+                                     t + 1));
+    }
+    if (numbers == schema->n)
+        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "line 1 holds numbers, expected column names"));
+    qsort(order, (size_t)schema->n, sizeof *order, compare_names);
+    for (int t = 1; t < schema->n; t++) {
+        if (strcmp(*order[t - 1], *order[t]) != 0) continue;
+        const int a = (int)(order[t - 1] - names), b = (int)(order[t] - names);
+        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "line 1: columns %d and %d are both named '%s'",
+                                 (a < b ? a : b) + 1, (a < b ? b : a) + 1,
+                                 seg_text_clean(names[a], shown, sizeof shown)));
+    }
+done:
+    seg_free(order);
+    return status;
+}
+
+static seg_status same_header(sample *s, int file, int n)
+{
+    char name[100], expected[100], raw[100];
+
+    if (n != s->schema->n)
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' has %d columns, but '%s' has %d", s->plan->paths[file],
+                        n, s->plan->paths[0], s->schema->n);
+    for (int t = 0; t < n; t++) {
+        const char *wanted = s->schema->names[t];
+        csv_cell cell = s->cells[t];
+        char *copy;
+
+        SEG_TRY(seg_alloc(cell.length + 1, 1, &copy));
+        (void)csv_cell_copy(&cell, copy, cell.length + 1);
+        const bool same = strcmp(copy, wanted) == 0;
+        (void)seg_text_copy(raw, sizeof raw, copy);
+        seg_free(copy);
+        if (!same)
+            return SEG_FAIL(SEG_ERR_DATA, "column %d of '%s' is '%s', but that of '%s' is '%s'",
+                            t + 1, s->plan->paths[file], seg_text_clean(raw, name, sizeof name),
+                            s->plan->paths[0], seg_text_clean(wanted, expected, sizeof expected));
+    }
+    return SEG_OK;
+}
+
+/* ---- the sample ---- */
+
+static void judge_first(sample *s, const csv_cell *cell)
+{
+    double value;
+    int64_t integer;
+    csv_record record = { 0 };
+    const bool number = csv_cell_judge(s->schema, cell, &value, &record) == CSV_GOOD;
+
+    s->hashes[s->records] = seg_hash(cell->text, (size_t)cell->length, 0);
+    s->empty += cell->length == 0;
+    if (number && !csv_integer(cell->text, cell->length, &integer) &&
+        memchr(cell->text, s->schema->dialect.decimal, (size_t)cell->length))
+        s->first_is_code = false;
+}
+
+static void judge_cells(sample *s)
+{
+    for (int t = 0; t < s->schema->n; t++) {
+        csv_record record = { 0 };
+        double value;
+        const bool number = csv_cell_judge(s->schema, &s->cells[t], &value, &record) == CSV_GOOD;
+        s->number[t] += number && record.missing == 0;
+        s->filled[t] += record.missing == 0;
+    }
+    judge_first(s, &s->cells[0]);
+    s->records++;
+}
+
+/* Records with mistakes are left to pass 2. */
+static void sample_records(sample *s, int64_t offset)
+{
+    csv_view view = csv_window_view(&s->window, s->plan, offset);
+    csv_record record = { 0 };
+    int n = 0;
+
+    while (view.at < view.end && s->records < CSV_SAMPLE) {
+        csv_verdict verdict =
+            csv_record_cells(&s->schema->dialect, view, s->schema->n, s->cells, &n, &record);
+        if (verdict == CSV_MORE) return;
+        if (verdict == CSV_GOOD && n == s->schema->n) judge_cells(s);
+        view.at = record.next;
+    }
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* An id is strictly distinct; a column that nearly is may be one with mistakes in it. */
+static bool first_is_distinct(sample *s)
+{
+    int64_t wrong = s->empty;
+    char name[100];
+
+    qsort(s->hashes, (size_t)s->records, sizeof *s->hashes, compare_hashes);
+    for (int64_t i = 1; i < s->records; i++)
+        wrong += s->hashes[i] == s->hashes[i - 1];
+    if (wrong > 0 && 10 * wrong < s->records)
+        seg_log_warning("'%s' is no id: %lld of the first %lld rows repeat one or have none; "
+                        "--id-column or --exclude-columns decides",
+                        seg_text_clean(s->schema->names[0], name, sizeof name), (long long)wrong,
+                        (long long)s->records);
+    return wrong == 0;
+}
+
+/* ---- columns ---- */
+
+static seg_status find_id(const csv_schema *schema, const char *name, int *id)
+{
+    const char *const *names = (const char *const *)schema->names;
+    char shown[128];
+
+    for (*id = 0; *id < schema->n; ++*id)
+        if (strcmp(names[*id], name) == 0) return SEG_OK;
+    const char *nearest = seg_text_nearest(name, schema->n, names);
+    seg_text_clean(name, shown, sizeof shown);
+    if (nearest)
+        return SEG_FAIL(SEG_ERR_USAGE, "no column is named '%s'; did you mean '%s'?", shown,
+                        nearest);
+    return SEG_FAIL(SEG_ERR_USAGE, "no column is named '%s'; the columns begin with '%s'", shown,
+                    names[0]);
+}
+
+/* The id that was asked for, or the first column if it looks like one and is no wanted feature. */
+static seg_status choose_id(sample *s, const bool *keep)
+{
+    csv_schema *schema = s->schema;
+    const seg_csv_opts *opts = s->opts;
+
+    schema->id = -1;
+    if (opts->id_column && opts->id_column[0] == '\0') return SEG_OK;
+    if (opts->id_column) return find_id(schema, opts->id_column, &schema->id);
+    if (schema->n == 1 || s->records == 0 || !s->first_is_code) return SEG_OK;
+    if (opts->columns ? keep[0] : !keep[0]) return SEG_OK;
+    if (first_is_distinct(s)) schema->id = 0;
+    return SEG_OK;
+}
+
+/* A column is text if most of what it holds is no number; a few mistakes in numbers are not to
+ * make a column disappear.  Columns that the user names are numbers. */
+static void choose_features(sample *s, const bool *keep)
+{
+    csv_schema *schema = s->schema;
+    char list[600] = "", name[100];
+    int texts = 0;
+
+    schema->d = 0;
+    for (int t = 0; t < schema->n; t++) {
+        const bool text = 2 * s->number[t] < s->filled[t] && !s->opts->columns;
+        schema->target[t] = CSV_SKIPPED;
+        if (t == schema->id) {
+            schema->target[t] = CSV_ID;
+        } else if (keep[t] && !text) {
+            schema->target[t] = schema->d++;
+        } else if (keep[t]) {
+            size_t used = strlen(list);
+            snprintf(list + used, sizeof list - used, "%s'%s'", texts++ ? ", " : "",
+                     seg_text_clean(schema->names[t], name, sizeof name));
+        }
+    }
+    if (texts > 0)
+        seg_log_note("left out %d text column%s: %s", texts, texts == 1 ? "" : "s", list);
+    if (schema->id >= 0 && !s->opts->id_column)
+        seg_log_note("clients are identified by '%s'",
+                     seg_text_clean(schema->names[schema->id], name, sizeof name));
+}
+
+static seg_status choose_columns(sample *s)
+{
+    csv_schema *schema = s->schema;
+    seg_status status = SEG_OK;
+    bool *keep = NULL;
+
+    SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *keep, &keep));
+    SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *schema->target, &schema->target));
+    SEG_TRY_OR_DONE(seg_columns_select(schema->n, (const char *const *)schema->names,
+                                       s->opts->columns, s->opts->exclude_columns, keep));
+    SEG_TRY_OR_DONE(choose_id(s, keep));
+    choose_features(s, keep);
+    if (schema->d == 0)
+        status = SEG_FAIL(SEG_ERR_DATA, "'%s' has no numeric columns", s->plan->paths[0]);
+done:
+    seg_free(keep);
+    return status;
+}
+
+/* ---- the head of all files ---- */
+
+/* The first file decides about dialect, number and names of the columns. */
+static seg_status read_first_header(sample *s, int64_t offset, csv_record *record)
+{
+    csv_schema *schema = s->schema;
+    const csv_view view = csv_window_view(&s->window, s->plan, offset);
+
+    csv_dialect_detect(view, s->opts->delimiter, s->opts->decimal, &schema->dialect);
+    SEG_TRY(read_header(s, 0, offset, 0, &schema->n, record));
+    SEG_TRY(seg_alloc(schema->n, sizeof *s->cells, &s->cells));
+    SEG_TRY(seg_alloc(schema->n, sizeof *s->filled, &s->filled));
+    SEG_TRY(seg_alloc(schema->n, sizeof *s->number, &s->number));
+    SEG_TRY(seg_alloc(CSV_SAMPLE, sizeof *s->hashes, &s->hashes));
+    SEG_TRY(read_header(s, 0, offset, schema->n, &schema->n, record));
+    const char *begin = csv_window_view(&s->window, s->plan, offset).at;
+    SEG_TRY(copy_names(schema, s->cells, begin, record->next - begin));
+    return check_names(schema);
+}
+
+static seg_status read_head(sample *s, int index)
+{
+    const char *path = s->plan->paths[index];
+    csv_file *file = &s->plan->files[index];
+    csv_record record = { 0 };
+    int n = 0;
+
+    if (file->size == 0) return SEG_FAIL(SEG_ERR_DATA, "'%s' has no data rows: it is empty", path);
+    SEG_TRY(csv_window_read(&s->window, s->plan, index, 0,
+                            s->records < CSV_SAMPLE ? HEAD_BYTES : HEADER_BYTES));
+    const char *bytes = s->window.bytes;
+    SEG_TRY(refuse_foreign(path, bytes, s->window.length));
+    const int64_t offset = s->window.length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+    if (index == 0) {
+        SEG_TRY(read_first_header(s, offset, &record));
+    } else {
+        SEG_TRY(read_header(s, index, offset, s->schema->n, &n, &record));
+        SEG_TRY(same_header(s, index, n));
+    }
+    const int64_t next = record.next - s->window.bytes;
+    file->header = next < file->size ? next - 1 : file->size;
+    file->header_line = record.lines;
+    if (next < file->size) sample_records(s, next);
+    return SEG_OK;
+}
+
+static bool has_data(const csv_plan *plan)
+{
+    for (int i = 0; i < plan->n_files; i++)
+        if (plan->files[i].header < plan->files[i].size) return true;
+    return false;
+}
+
+seg_status csv_schema_detect(const csv_plan *plan, const seg_csv_opts *opts, csv_schema *schema)
+{
+    sample s = { .plan = plan,
+                 .opts = opts,
+                 .schema = schema,
+                 .window = CSV_WINDOW_EMPTY,
+                 .first_is_code = true };
+    seg_status status = SEG_OK;
+
+    schema->limit = opts->float32 ? FLOAT32_LIMIT : INFINITY;
+    for (int i = 0; i < plan->n_files; i++) {
+        status = seg_fault("csv_head", SEG_ERR_DATA);
+        if (status == SEG_OK) status = read_head(&s, i);
+        if (status != SEG_OK) seg_error_while("reading the head of '%s'", plan->paths[i]);
+        if (status != SEG_OK) goto done;
+    }
+    if (!has_data(plan))
+        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "'%s' has no data rows", plan->paths[0]));
+    SEG_TRY_OR_DONE(choose_columns(&s));
+done:
+    csv_window_release(&s.window);
+    seg_free(s.cells);
+    seg_free(s.filled);
+    seg_free(s.number);
+    seg_free(s.hashes);
+    return status;
+}

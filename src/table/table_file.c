@@ -1,0 +1,233 @@
+/* The table: selected columns of an HDF5 file, read by row range into doubles.  Every rank opens
+ * the file for itself; nothing that is read is collective. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "segmpi/memory.h"
+#include "segmpi/table.h"
+#include "table_internal.h"
+
+struct seg_table {
+    seg_input *in;
+    seg_source source; /* of the file; names are cut to the selected ones */
+    seg_rows rows;
+    int d;
+    int *column;    /* [d] number in the file */
+    double *buffer; /* one slice as it stands in the file: whole rows, or one column; owned */
+    bool has_ids;
+    int64_t infinite;
+};
+
+/* Local.  Keeps the selected columns. */
+static seg_status select_columns(seg_table *table, const seg_table_opts *opts)
+{
+    seg_status status = SEG_OK;
+    bool *keep = NULL;
+    char **names = table->source.names;
+    int n = table->source.n;
+
+    for (int t = 0; t < n; t++)
+        for (int other = 0; other < t; other++)
+            if (strcmp(names[t], names[other]) == 0)
+                return SEG_FAIL(SEG_ERR_DATA, "two columns are named '%s'", names[t]);
+    SEG_TRY_OR_DONE(seg_alloc(n, sizeof *keep, &keep));
+    SEG_TRY_OR_DONE(seg_alloc(n, sizeof *table->column, &table->column));
+    SEG_TRY_OR_DONE(seg_columns_select(n, (const char *const *)names, opts->columns,
+                                       opts->exclude_columns, keep));
+    for (int t = 0; t < n; t++)
+        if (keep[t]) {
+            table->column[table->d] = t;
+            names[table->d++] = names[t];
+        }
+done:
+    seg_free(keep);
+    return status;
+}
+
+/* Local.  *out is the caller's to free, also on failure. */
+static seg_status open_file(const char *path, const seg_table_opts *opts, seg_table **out)
+{
+    SEG_TRY(seg_fault("table_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(1, sizeof **out, out));
+    seg_table *table = *out;
+    SEG_TRY(seg_fault("table_open", SEG_ERR_IO));
+    SEG_TRY(seg_input_open(path, &table->in));
+    SEG_TRY(seg_source_find(table->in, opts->dataset, &table->source));
+    SEG_TRY(select_columns(table, opts));
+    SEG_TRY(
+        seg_alloc(SEG_SLICE_ROWS,
+                  (size_t)(table->source.is_group ? 1 : table->source.n) * sizeof *table->buffer,
+                  &table->buffer));
+    table->has_ids = strcmp(seg_input_format(table->in), "clients") == 0 &&
+                     strcmp(table->source.path, "features") == 0 &&
+                     seg_input_has(table->in, "ids/client_id");
+    return SEG_OK;
+}
+
+static uint64_t hash_names(const seg_table *table)
+{
+    uint64_t hash = 0;
+
+    for (int t = 0; t < table->d; t++)
+        hash = seg_hash(table->source.names[t], strlen(table->source.names[t]) + 1, hash);
+    return hash;
+}
+
+/* Collective.  The same rows and columns on every rank, or a node sees another file. */
+static seg_status compare_ranks(seg_comm *comm, const seg_table *table)
+{
+    int64_t least[3] = { table->rows.total, table->d, (int64_t)(hash_names(table) >> 1) };
+    int64_t most[3];
+
+    memcpy(most, least, sizeof most);
+    seg_min_int64(comm, least, 3);
+    seg_max_int64(comm, most, 3);
+    if (memcmp(least, most, sizeof most) != 0)
+        return SEG_FAIL(SEG_ERR_CONFIG,
+                        "the ranks see different files named '%s'; put it on a "
+                        "file system that all nodes share",
+                        seg_table_path(table));
+    return SEG_OK;
+}
+
+seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts *opts,
+                          seg_table **out)
+{
+    seg_status status = SEG_OK;
+    seg_table *table = NULL;
+
+    *out = NULL;
+    SEG_TRY_OR_DONE(seg_agree(comm, open_file(path, opts, &table)));
+    table->rows = seg_rows_of(table->source.rows, seg_comm_rank(comm), seg_comm_size(comm));
+    SEG_TRY_OR_DONE(compare_ranks(comm, table));
+    *out = table;
+    table = NULL;
+done:
+    seg_table_free(table);
+    return status;
+}
+
+void seg_table_free(seg_table *table)
+{
+    if (!table) return;
+    seg_input_close(table->in);
+    seg_free(table->source.names);
+    seg_free(table->column);
+    seg_free(table->buffer);
+    seg_free(table);
+}
+
+const char *seg_table_path(const seg_table *table)
+{
+    return seg_input_path(table->in);
+}
+
+seg_rows seg_table_rows(const seg_table *table)
+{
+    return table->rows;
+}
+
+int seg_table_columns(const seg_table *table)
+{
+    return table->d;
+}
+
+const char *const *seg_table_names(const seg_table *table)
+{
+    return (const char *const *)table->source.names;
+}
+
+bool seg_table_has_ids(const seg_table *table)
+{
+    return table->has_ids;
+}
+
+int64_t seg_table_infinite(const seg_table *table)
+{
+    return table->infinite;
+}
+
+static seg_status read_rows(seg_table *table, int64_t first, int64_t count, double *x)
+{
+    const seg_source *source = &table->source;
+    bool whole = table->d == source->n;
+
+    SEG_TRY(seg_input_read(table->in, source->path, SEG_FLOAT64, first, count,
+                           whole ? x : table->buffer));
+    if (whole) return SEG_OK;
+    for (int64_t i = 0; i < count; i++)
+        for (int t = 0; t < table->d; t++)
+            x[i * table->d + t] = table->buffer[i * source->n + table->column[t]];
+    return SEG_OK;
+}
+
+static seg_status read_columns(seg_table *table, int64_t first, int64_t count, double *x)
+{
+    const seg_source *source = &table->source;
+    char path[2 * sizeof source->path];
+
+    for (int t = 0; t < table->d; t++) {
+        (void)snprintf(path, sizeof path, "%s%s%s", source->path, *source->path ? "/" : "",
+                       source->names[t]);
+        SEG_TRY(seg_input_read(table->in, path, SEG_FLOAT64, first, count, table->buffer));
+        for (int64_t i = 0; i < count; i++)
+            x[i * table->d + t] = table->buffer[i];
+    }
+    return SEG_OK;
+}
+
+seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double *x)
+{
+    int64_t row = table->rows.first + first;
+
+    SEG_ASSERT(count <= SEG_SLICE_ROWS && first + count <= table->rows.count);
+    SEG_TRY(seg_fault("table_read", SEG_ERR_IO));
+    if (table->source.is_group)
+        SEG_TRY(read_columns(table, row, count, x));
+    else
+        SEG_TRY(read_rows(table, row, count, x));
+    for (int64_t cell = 0; cell < count * table->d; cell++)
+        if (!isfinite(x[cell])) {
+            table->infinite += !isnan(x[cell]);
+            x[cell] = NAN; /* one bit pattern for all that is missing */
+        }
+    return SEG_OK;
+}
+
+/* Local.  Hashes of this rank's blocks, seeded with the block's first row, added in two halves that
+ * cannot overflow. */
+static seg_status hash_rows(seg_table *table, int64_t sum[2])
+{
+    seg_status status = SEG_OK;
+    double *x = NULL;
+    int d = table->d;
+
+    SEG_TRY_OR_DONE(seg_fault("fingerprint_alloc", SEG_ERR_MEMORY));
+    SEG_TRY_OR_DONE(seg_alloc(SEG_SLICE_ROWS, (size_t)d * sizeof *x, &x));
+    for (int64_t at = 0; at < table->rows.count; at += SEG_SLICE_ROWS) {
+        int64_t rest = table->rows.count - at,
+                count = rest < SEG_SLICE_ROWS ? rest : SEG_SLICE_ROWS;
+        SEG_TRY_OR_DONE(seg_table_read(table, at, count, x));
+        for (int64_t i = 0; i < count; i += SEG_BLOCK_ROWS) {
+            int64_t n = count - i < SEG_BLOCK_ROWS ? count - i : SEG_BLOCK_ROWS;
+            uint64_t hash = seg_hash(&x[i * d], (size_t)(n * d) * sizeof *x,
+                                     (uint64_t)(table->rows.first + at + i));
+            sum[0] += (int64_t)(hash >> 32);
+            sum[1] += (int64_t)(hash & UINT32_MAX);
+        }
+    }
+done:
+    seg_free(x);
+    return status;
+}
+
+seg_status seg_table_fingerprint(seg_comm *comm, seg_table *table, uint64_t *fingerprint)
+{
+    int64_t content[4] = { 0, 0, table->rows.total, table->d };
+
+    SEG_TRY(seg_agree(comm, hash_rows(table, content)));
+    seg_sum_int64(comm, content, 2);
+    *fingerprint = seg_hash(content, sizeof content, 0);
+    return SEG_OK;
+}

@@ -1,0 +1,26 @@
+/* Inside table/: which columns of a file make the table. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "segmpi/store.h"
+
+/* Local.  keep [n], filled: true for the columns in the comma-separated list `columns` (NULL: all)
+ * that are not in `exclude` (NULL: none); blanks around a name are ignored.  SEG_ERR_USAGE for an
+ * unknown name, with the nearest one, and if no column is left. */
+seg_status seg_columns_select(int n, const char *const *names, const char *columns,
+                              const char *exclude, bool *keep);
+
+/* Numeric columns of equal length in an HDF5 file: a 2-D dataset, or a group of 1-D datasets. */
+typedef struct seg_source {
+    char path[512]; /* of the dataset or the group, "" is the root */
+    bool is_group;
+    int64_t rows;
+    int n;        /* columns */
+    char **names; /* [n], one block; owned (seg_free) */
+} seg_source;
+
+/* Local.  The source that `dataset` names; NULL: the only one that the file can mean.  Names of
+ * columns without a name are column_0, column_1, ... */
+seg_status seg_source_find(seg_input *in, const char *dataset, seg_source *source);

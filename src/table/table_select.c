@@ -1,0 +1,63 @@
+/* Columns by name: the lists of --columns and --exclude-columns. */
+#include <string.h>
+
+#include "segmpi/text.h"
+#include "table_internal.h"
+
+/* The next name of a comma-separated list, without blanks around it; false at the end. */
+static bool next_name(const char **list, const char **name, size_t *length)
+{
+    if (!*list) return false;
+
+    const char *begin = *list, *end = begin + strcspn(begin, ",");
+    *list = *end == ',' ? end + 1 : NULL;
+    while (begin < end && *begin == ' ')
+        begin++;
+    while (end > begin && end[-1] == ' ')
+        end--;
+    *name = begin;
+    *length = (size_t)(end - begin);
+    return true;
+}
+
+static seg_status unknown_name(int n, const char *const *names, const char *name, size_t length)
+{
+    char word[128], shown[128];
+
+    seg_text_copy(word, length + 1 < sizeof word ? length + 1 : sizeof word, name);
+    const char *nearest = seg_text_nearest(word, n, names);
+    seg_text_clean(word, shown, sizeof shown);
+    if (nearest)
+        return SEG_FAIL(SEG_ERR_USAGE, "no column is named '%s'; did you mean '%s'?", shown,
+                        nearest);
+    return SEG_FAIL(SEG_ERR_USAGE, "no column is named '%s'; the columns begin with '%s'", shown,
+                    n > 0 ? names[0] : "");
+}
+
+/* keep[t] = value for every name of the list. */
+static seg_status mark(int n, const char *const *names, const char *list, bool value, bool *keep)
+{
+    const char *name;
+    size_t length;
+
+    while (next_name(&list, &name, &length)) {
+        int t = 0;
+        while (t < n && (strncmp(names[t], name, length) != 0 || names[t][length] != '\0'))
+            t++;
+        if (t == n) return unknown_name(n, names, name, length);
+        keep[t] = value;
+    }
+    return SEG_OK;
+}
+
+seg_status seg_columns_select(int n, const char *const *names, const char *columns,
+                              const char *exclude, bool *keep)
+{
+    for (int t = 0; t < n; t++)
+        keep[t] = columns == NULL;
+    SEG_TRY(mark(n, names, columns, true, keep));
+    SEG_TRY(mark(n, names, exclude, false, keep));
+    for (int t = 0; t < n; t++)
+        if (keep[t]) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "no column is left; check --columns and --exclude-columns");
+}

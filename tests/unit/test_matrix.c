@@ -1,0 +1,132 @@
+/* The client matrix: tiles, the grid, and that sums on it cannot overflow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "segmpi/matrix.h"
+#include "segmpi/random.h"
+
+static const seg_random key = { .seed = 11, .purpose = SEG_RANDOM_TEST };
+
+static void matrix_puts_each_client_in_its_lane(void **state)
+{
+    (void)state;
+    enum { N = 37, D = 3 };
+    const int grid[D] = { 20, 20, 20 };
+    const double max_abs[D] = { 400, 400, 400 };
+    double z[N * D], back[N * D];
+    seg_matrix m;
+
+    for (int i = 0; i < N * D; i++)
+        z[i] = i + 1;
+    assert_int_equal(seg_matrix_init(&m, (seg_rows) { .total = N, .count = N }, D, grid, max_abs),
+                     SEG_OK);
+    assert_int_equal(m.n_tiles, 3);
+    seg_matrix_set(&m, 30, 7, &z[30 * D]); /* pieces that do not end at tiles */
+    seg_matrix_set(&m, 0, 5, z);
+    seg_matrix_set(&m, 5, 25, &z[5 * D]);
+    for (int64_t i = 0; i < m.n_tiles * SEG_LANES; i++)
+        for (int t = 0; t < D; t++) {
+            float x = m.x[(i / SEG_LANES * D + t) * SEG_LANES + i % SEG_LANES];
+            assert_true(x == (i < N ? (float)(i * D + t + 1) : 0));
+        }
+    seg_matrix_get(&m, 3, 30, back);
+    for (int i = 0; i < 30 * D; i++)
+        assert_true(back[i] == z[3 * D + i]);
+    assert_true(m.max_abs[2] == 400 && m.grid[1] == 20);
+    assert_int_equal((uintptr_t)m.x % 64, 0);
+    seg_matrix_release(&m);
+    assert_null(m.x);
+    seg_matrix_release(&m);
+}
+
+static void matrix_rounds_once_to_the_grid(void **state)
+{
+    (void)state;
+    const int grid[] = { 2, -3 };
+    const double max_abs[] = { 100, 1e9 };
+    /* column 0 in quarters, ties to even; column 1 in eights */
+    const double z[] = { 0.125, 12, 0.375, 20, -0.126, 4.0001, 7.1, -1e9 };
+    const double expected[] = { 0, 16, 0.5, 16, -0.25, 8, 7, -1e9 };
+    double back[8];
+    seg_matrix m;
+
+    assert_int_equal(seg_matrix_init(&m, (seg_rows) { .total = 4, .count = 4 }, 2, grid, max_abs),
+                     SEG_OK);
+    seg_matrix_set(&m, 0, 4, z);
+    seg_matrix_get(&m, 0, 4, back);
+    for (int i = 0; i < 8; i++)
+        assert_true(back[i] == expected[i]);
+    seg_matrix_release(&m);
+}
+
+/* Beyond 2^24 steps of the grid float32 rounds again: still multiples, within half a spacing. */
+static void matrix_values_stay_multiples_of_the_grid(void **state)
+{
+    (void)state;
+    const int grid[] = { 20 };
+    const double max_abs[] = { 4e4 };
+    seg_matrix m;
+    double z, back;
+
+    assert_int_equal(seg_matrix_init(&m, (seg_rows) { .total = 1, .count = 1 }, 1, grid, max_abs),
+                     SEG_OK);
+    for (int i = 0; i < 100000; i++) {
+        z = seg_random_normal(key, i, 0) * exp(8 * seg_random_uniform(key, i, 1));
+        seg_matrix_set(&m, 0, 1, &z);
+        seg_matrix_get(&m, 0, 1, &back);
+        assert_true(rint(ldexp(back, 20)) == ldexp(back, 20));
+        assert_true(fabs(back - z) <= fmax(0x1p-21, fabs(z) * 0x1.00001p-24 + 0x1p-21));
+    }
+    seg_matrix_release(&m);
+}
+
+static void matrix_grid_is_the_finest_that_cannot_overflow(void **state)
+{
+    (void)state;
+    const int64_t totals[] = { 1, 2, 3, 8950, 1 << 20, 100000000, 10000000000, (int64_t)1 << 40 };
+    const double limits[] = { 0, 1e-9, 0.5, 1, 31.9, 32, 4398, 0x1p21, 0x1p22, 1e6, 1e9, 1e18 };
+
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
+        for (size_t j = 0; j < sizeof limits / sizeof *limits; j++) {
+            double sum = (double)totals[i] * limits[j];
+            int g = seg_matrix_grid(totals[i], limits[j], INFINITY);
+            assert_true(g <= 20 && ldexp(sum, g + 1) < 0x1p62);
+            if (g < 20) assert_true(ldexp(sum, g + 2) >= 0x1p62);
+            assert_int_equal(seg_matrix_grid(totals[i], INFINITY, limits[j]), g);
+        }
+    /* the design's table: standardised columns keep 2^-20 to 10^8 rows even at max|z| 10^4 */
+    assert_int_equal(seg_matrix_grid(100000000, 1e4, 1), 20);
+    assert_int_equal(seg_matrix_grid(1000000000, 1e6, INFINITY), 11);
+}
+
+static void matrix_of_no_rows_is_empty(void **state)
+{
+    (void)state;
+    const int grid[] = { 20 };
+    const double max_abs[] = { 1 };
+    seg_matrix m;
+
+    assert_int_equal(seg_matrix_init(&m, (seg_rows) { .total = 9 }, 1, grid, max_abs), SEG_OK);
+    assert_int_equal(m.n_tiles, 0);
+    seg_matrix_set(&m, 0, 0, NULL);
+    seg_matrix_release(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matrix_puts_each_client_in_its_lane),
+        cmocka_unit_test(matrix_rounds_once_to_the_grid),
+        cmocka_unit_test(matrix_values_stay_multiples_of_the_grid),
+        cmocka_unit_test(matrix_grid_is_the_finest_that_cannot_overflow),
+        cmocka_unit_test(matrix_of_no_rows_is_empty),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
