@@ -1,0 +1,98 @@
+/* Counts, extremes, sums and sums of squares of columns, exact and free of order; means and
+ * variances from them. */
+#include <math.h>
+#include <string.h>
+
+#include "segmpi/memory.h"
+#include "segmpi/stats.h"
+
+/* One block: sum [d], square [d], count [d], missing [d], min [d], max [d], center [d]. */
+seg_status seg_moments_init(seg_moments *m, int d, const double *center)
+{
+    char *block;
+    size_t n = (size_t)d;
+
+    *m = (seg_moments) { 0 };
+    SEG_TRY(seg_alloc(d, 2 * sizeof(seg_exact) + 2 * sizeof(int64_t) + 3 * sizeof(double), &block));
+    m->d = d;
+    m->sum = (seg_exact *)(void *)block;
+    m->square = m->sum + n;
+    m->count = (int64_t *)(m->square + n);
+    m->missing = m->count + n;
+    m->min = (double *)(m->missing + n);
+    m->max = m->min + n;
+    m->center = m->max + n;
+    for (int t = 0; t < d; t++) {
+        m->min[t] = INFINITY;
+        m->max[t] = -INFINITY;
+    }
+    if (center) memcpy(m->center, center, n * sizeof *center);
+    return SEG_OK;
+}
+
+void seg_moments_release(seg_moments *m)
+{
+    seg_free(m->sum);
+    *m = (seg_moments) { 0 };
+}
+
+void seg_moments_add(seg_moments *m, int64_t n, const double *x)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int t = 0; t < m->d; t++) {
+            double value = x[i * m->d + t];
+            if (isnan(value)) {
+                m->missing[t]++;
+                continue;
+            }
+            double deviation = value - m->center[t];
+            m->count[t]++;
+            if (value < m->min[t]) m->min[t] = value;
+            if (value > m->max[t]) m->max[t] = value;
+            seg_exact_add(&m->sum[t], deviation);
+            seg_exact_add_product(&m->square[t], deviation, deviation);
+        }
+}
+
+void seg_moments_sum(seg_comm *comm, seg_moments *m)
+{
+    seg_exact_sum(comm, m->sum, 2 * (int64_t)m->d);   /* and square, which follows */
+    seg_sum_int64(comm, m->count, 2 * (int64_t)m->d); /* and missing */
+    seg_min_double(comm, m->min, m->d);
+    seg_max_double(comm, m->max, m->d);
+}
+
+/* A constant column is answered by its value, so that its deviations are exactly 0, and so that
+ * 1e308 does not overflow. */
+double seg_moments_mean(const seg_moments *m, int t)
+{
+    if (m->count[t] == 0) return NAN;
+    if (m->min[t] == m->max[t]) return m->min[t];
+
+    double n = (double)m->count[t], low;
+    double sum = seg_exact_value(&m->sum[t], &low);
+    double quotient = sum / n;
+    double rest = fma(-quotient, n, sum) + low;
+    return m->center[t] + (quotient + rest / n);
+}
+
+/* (n * sum of squares - square of sum) / n^2: the difference is taken exactly, of sums that are
+ * kept to 106 bits, so that a center far from the mean costs no digits that a double shows. */
+double seg_moments_variance(const seg_moments *m, int t)
+{
+    if (m->count[t] == 0) return NAN;
+    if (m->min[t] == m->max[t]) return 0;
+
+    seg_exact difference = { 0 };
+    double n = (double)m->count[t], sum_low, square_low;
+    double sum = seg_exact_value(&m->sum[t], &sum_low);
+    double square = seg_exact_value(&m->square[t], &square_low);
+
+    seg_exact_add_product(&difference, square, n);
+    seg_exact_add_product(&difference, square_low, n);
+    seg_exact_add_product(&difference, sum, -sum);
+    seg_exact_add_product(&difference, -2 * sum, sum_low);
+    seg_exact_add_product(&difference, sum_low, -sum_low);
+    double value = seg_exact_value(&difference, NULL) / n / n;
+    return value < 0 ? 0 : value;
+}
