@@ -9,6 +9,8 @@
 typedef struct seg_fit_opts {
     seg_prep_opts prep;
     seg_kmeans_opts kmeans;
+    const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
+                                      kmeans/cluster_centers_original */
 } seg_fit_opts;
 
 typedef struct seg_model {
@@ -17,10 +19,27 @@ typedef struct seg_model {
     seg_kmeans kmeans;
 } seg_model;
 
+/* What a fit will need, before it is run. */
+typedef struct seg_fit_plan {
+    int64_t n;            /* clients */
+    int d;                /* columns */
+    int64_t memory;       /* bytes that the rank with most rows will allocate at its peak */
+    int64_t output_bytes; /* of the row arrays of model.h5, which make nearly all of it */
+} seg_fit_plan;
+
 /* Collective.  `model` is empty on failure. */
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                          const seg_fit_opts *opts, seg_model *model);
+/* Collective; allocates and reads nothing. */
+seg_fit_plan seg_model_plan(seg_comm *comm, const seg_table *table, const seg_fit_opts *opts);
 /* Collective.  Rank 0 writes everything small, all ranks their labels; commits `out`. */
 seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_table *table,
                            const seg_provenance *provenance, seg_output *out);
+/* Local.  Everything but the labels.  `model` is empty on failure. */
+seg_status seg_model_read(seg_input *in, seg_model *model);
 void seg_model_release(seg_model *model);
+
+/* Local.  Starting centers from a file, matched to the features of `prep` by name and prepared as
+ * the clients are: k points in original units -> *centers [k][d] scaled, owned by the caller
+ * (seg_free). SEG_ERR_DATA if a feature is missing or the file holds another number of centers. */
+seg_status seg_centers_read(const char *path, const seg_prep *prep, int k, double **centers);

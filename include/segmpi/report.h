@@ -1,0 +1,29 @@
+/* Words and tables for people, on standard output, and the same figures as JSON.  Nothing is
+ * decided or computed here.  Local (seg_report_timing excepted); called on the rank that speaks.
+ * Text that comes from files is made safe for a terminal. */
+#pragma once
+
+#include "segmpi/json.h"
+#include "segmpi/model.h"
+#include "segmpi/store.h"
+#include "segmpi/table.h"
+
+/* Clients, preparation, clusters with their centers in the units of the columns, components. */
+seg_status seg_report_model(const seg_model *model);
+/* The same figures; *out owned by the caller (seg_json_free).  Labels are not part of it. */
+seg_status seg_report_model_json(const seg_model *model, seg_json **out);
+
+void seg_report_plan(const seg_fit_plan *plan);
+void seg_report_import(const char *path, const seg_csv_summary *summary);
+/* csv_path may be NULL. */
+void seg_report_generate(const char *path, const char *csv_path, int64_t n);
+
+/* A file: a model or a table in words, any other HDF5 file as a listing. */
+seg_status seg_report_file(seg_input *in);
+/* All attributes of provenance and provenance/run; SEG_ERR_DATA if there are none. */
+seg_status seg_report_provenance(seg_input *in);
+void seg_report_check(int64_t n_blocks);
+
+/* Collective.  The phases of the run on standard error: seconds, GB/s, share of waiting, memory;
+ * the largest of all ranks. */
+void seg_report_timing(seg_comm *comm);

@@ -1,0 +1,127 @@
+/* Inside cli/: the table of commands, option rows, and the session of one run. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "segmpi/comm.h"
+#include "segmpi/error.h"
+#include "segmpi/json.h"
+#include "segmpi/kernels.h"
+#include "segmpi/provenance.h"
+
+/* ---- options: one row is the parser, the default, the help and the record of an option ---- */
+
+typedef enum cli_kind {
+    CLI_FLAG,  /* bool */
+    CLI_TEXT,  /* const char * */
+    CLI_FILE,  /* const char *; recorded by its base name */
+    CLI_INT,   /* int */
+    CLI_COUNT, /* int64_t */
+    CLI_NUMBER /* double */
+} cli_kind;
+
+#define CLI_REQUIRED 1u
+#define CLI_RECORDED 2u /* part of the effective options in the output: it decides the result */
+
+typedef struct cli_option {
+    const char *name;     /* without the dashes */
+    int letter;           /* 0: none */
+    const char *argument; /* its name in the help; NULL for a flag */
+    const char *fallback; /* the default as the user would write it; NULL: unset */
+    const char *help;
+    cli_kind kind;
+    void *value;                             /* of the kind's type */
+    double least, most;                      /* of numbers; 0 and 0: not bounded */
+    seg_status (*accept)(const char *value); /* of texts: checks and translates; may be NULL */
+    unsigned marks;
+} cli_option;
+
+/* Options that mean the same in every command; a command lists those that it has. */
+typedef struct cli_shared {
+    bool help, quiet, verbose, timing, dry_run, force;
+    const char *json;
+    int64_t seed;
+    double deadline;
+} cli_shared;
+
+#define CLI_TALK    1u /* --quiet --verbose */
+#define CLI_RANKS   2u /* --timing --deadline */
+#define CLI_FORCE   4u
+#define CLI_JSON    8u
+#define CLI_DRY_RUN 16u
+#define CLI_SEED    32u
+
+/* ---- commands ---- */
+
+typedef struct cli_session cli_session;
+
+typedef struct cli_command {
+    const char *name;
+    const char *summary;  /* one line */
+    const char *synopsis; /* what follows the name in the usage line */
+    const char *text;     /* paragraphs and examples under the options */
+    const cli_option *options;
+    int n_options;
+    unsigned shared;
+    int least_arguments, most_arguments; /* words that are not options */
+    /* Before MPI starts: what the rows cannot check; may be NULL. */
+    seg_status (*check)(const cli_session *session);
+    bool needs_mpi;
+    seg_status (*run)(
+        cli_session *session); /* collective if needs_mpi: the same status on all ranks */
+} cli_command;
+
+extern const cli_command cli_import, cli_generate, cli_fit, cli_inspect, cli_help;
+
+extern const cli_command *const cli_commands[];
+extern const int cli_n_commands;
+/* SEG_ERR_USAGE with the nearest name if there is none. */
+seg_status cli_command_find(const char *name, const cli_command **out);
+
+#define CLI_MAX_ROWS 48
+/* The command's rows, then its shared ones; their number. */
+int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]);
+
+/* Sets every option of the command to its default, then to what the words say; fills the arguments
+ * of the session.  words[0] is the command. */
+seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_session *session);
+/* The effective options that decide the result, as one line of JSON, owned by the caller
+ * (seg_free). */
+seg_status cli_options_record(const cli_command *command, char **json);
+
+void cli_version_print(void);
+void cli_help_print(const cli_command *command);
+
+/* ---- one run ---- */
+
+struct cli_session {
+    const cli_command *command;
+    const cli_shared *shared;
+    const char *command_line; /* as typed */
+    int n_arguments;
+    const char *const *arguments;
+    const seg_kernels *kernels; /* NULL without MPI */
+    seg_comm *comm;             /* NULL without MPI */
+};
+
+/* Before anything else: signals, core dumps, and the rank that the launcher names. */
+void cli_process_prepare(void);
+/* Collective.  Chooses BLAS kernels (the process may start over), then starts MPI. */
+seg_status cli_session_open(int argc, char **argv, cli_session *session);
+/* Collective.  Nothing may be written that is an input of the run or that exists without --force,
+ * and the folders must be there: SEG_ERR_CANTCREATE before any work.  NULL paths are skipped. */
+seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs, int n_inputs,
+                             const char *const *inputs);
+/* Collective.  The result on standard output is complete, or SEG_ERR_IO. */
+seg_status cli_session_flush(cli_session *session);
+/* Local.  The fields that every command has; *options owned by the caller (seg_free). */
+seg_status cli_provenance_start(const cli_session *session, seg_provenance *provenance,
+                                char **options);
+/* True on the rank that makes the document of --json. */
+bool cli_wants_json(const cli_session *session);
+/* Collective.  Agrees on `local`, the status of making `json`; writes and frees it.  It is NULL
+ * where cli_wants_json() is not true. */
+seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json);
+/* True on the rank that prints the result, unless --quiet or --json - asks for silence. */
+bool cli_shows_result(const cli_session *session);

@@ -1,0 +1,43 @@
+/* The effective options as JSON, for the provenance of an output. */
+#include <string.h>
+
+#include "cli_internal.h"
+#include "segmpi/json.h"
+
+static void add_option(seg_json *json, const cli_option *row)
+{
+    switch (row->kind) {
+    case CLI_FLAG:
+        seg_json_add_bool(json, row->name, *(const bool *)row->value);
+        return;
+    case CLI_INT:
+        seg_json_add_int(json, row->name, *(const int *)row->value);
+        return;
+    case CLI_COUNT:
+        seg_json_add_int(json, row->name, *(const int64_t *)row->value);
+        return;
+    case CLI_NUMBER:
+        seg_json_add_double(json, row->name, *(const double *)row->value);
+        return;
+    case CLI_TEXT:
+    case CLI_FILE:
+        break;
+    }
+
+    const char *text = *(const char *const *)row->value;
+    const char *slash = text && row->kind == CLI_FILE ? strrchr(text, '/') : NULL;
+    if (text) seg_json_add_text(json, row->name, slash ? slash + 1 : text);
+}
+
+seg_status cli_options_record(const cli_command *command, char **out)
+{
+    const cli_option *rows[CLI_MAX_ROWS];
+    seg_json *json = seg_json_object();
+    int n = cli_rows_of(command, rows);
+
+    for (int i = 0; i < n; i++)
+        if (rows[i]->marks & CLI_RECORDED) add_option(json, rows[i]);
+    seg_status status = seg_json_text(json, out);
+    seg_json_free(json);
+    return status;
+}

@@ -1,0 +1,215 @@
+/* The surroundings of one run: signals, the launcher's rank, BLAS kernels, MPI, outputs. */
+#include "cli_internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "segmpi/log.h"
+#include "segmpi/store.h"
+#include "segmpi/text.h"
+
+/* The rank as the launcher names it, before MPI can tell: 0 where there is no launcher. */
+static int launcher_rank(void)
+{
+    static const char *const names[] = { "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK",
+                                         "SLURM_PROCID" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *text = getenv(names[i]);
+        int64_t rank;
+        if (text && seg_text_int64(text, &rank)) return (int)rank;
+    }
+    return 0;
+}
+
+void cli_process_prepare(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    (void)setrlimit(RLIMIT_CORE, &none); /* memory holds personal data */
+    (void)signal(SIGPIPE, SIG_IGN);      /* errors come back as codes */
+    (void)signal(SIGXFSZ, SIG_IGN);
+    seg_error_set_rank(launcher_rank());
+    if (seg_error_rank() != 0 && !freopen("/dev/null", "w", stdout)) return;
+}
+
+/* OpenBLAS reads the core type when it is loaded, so the process starts over with a better one.
+ * If that fails it goes on with what it has. */
+static void choose_blas(char **argv)
+{
+    const char *better = seg_blas_better_core();
+
+    seg_blas_init();
+    if (!better || getenv("OPENBLAS_CORETYPE")) return;
+    if (setenv("OPENBLAS_CORETYPE", better, 1) == 0) (void)execv("/proc/self/exe", argv);
+    (void)unsetenv("OPENBLAS_CORETYPE");
+}
+
+/* Collective.  Last bits depend on the BLAS kernels, so they must be the same everywhere. */
+static seg_status compare_blas(seg_comm *comm)
+{
+    const char *core = seg_blas_core();
+    int64_t least = (int64_t)(seg_hash(core, strlen(core), 0) >> 1), most = least;
+
+    seg_min_int64(comm, &least, 1);
+    seg_max_int64(comm, &most, 1);
+    if (least == most) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CONFIG,
+                    "the ranks run on different CPUs, for which OpenBLAS computes different last "
+                    "bits (here '%s'); set OPENBLAS_CORETYPE to one that all have",
+                    core);
+}
+
+static seg_status choose_kernels(cli_session *session)
+{
+    const char *wanted = getenv("SEGMPI_SIMD");
+    char clean[32];
+
+    session->kernels = seg_kernels_choose();
+    if (session->kernels) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CONFIG,
+                    "SEGMPI_SIMD is '%s', which is unknown or not supported by this CPU; use ref, "
+                    "v3 or v4, or unset it",
+                    seg_text_clean(wanted ? wanted : "", clean, sizeof clean));
+}
+
+seg_status cli_session_open(int argc, char **argv, cli_session *session)
+{
+    choose_blas(argv);
+    SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
+    if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
+    SEG_TRY(seg_agree(session->comm, choose_kernels(session)));
+    SEG_TRY(compare_blas(session->comm));
+    seg_log_detail("%d ranks, SIMD level %s, %s", seg_comm_size(session->comm),
+                   session->kernels->name, seg_blas_library());
+    return SEG_OK;
+}
+
+/* ---- outputs ---- */
+
+/* The folder of `path` can take a new file. */
+static seg_status check_folder(const char *path)
+{
+    char folder[4096];
+    struct stat found;
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        (void)seg_text_copy(folder, sizeof folder, ".");
+    else if (!seg_text_copy(folder, sizeof folder, path))
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "the name '%.80s...' is too long", path);
+    else
+        folder[slash == path ? 1 : slash - path] = '\0';
+    if (stat(folder, &found) != 0)
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot write '%s': folder '%s': %s", path, folder,
+                        strerror(errno));
+    if (!S_ISDIR(found.st_mode))
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot write '%s': '%s' is not a folder", path,
+                        folder);
+    if (access(folder, W_OK | X_OK) != 0)
+        return SEG_FAIL(SEG_ERR_PERMISSION, "cannot write '%s': folder '%s': %s", path, folder,
+                        strerror(errno));
+    return SEG_OK;
+}
+
+static bool same_file(const char *path, const struct stat *other)
+{
+    struct stat found;
+
+    return stat(path, &found) == 0 && found.st_dev == other->st_dev &&
+           found.st_ino == other->st_ino;
+}
+
+static seg_status check_output(const char *path, bool force, int n_inputs,
+                               const char *const *inputs)
+{
+    struct stat found;
+
+    if (stat(path, &found) != 0) return check_folder(path);
+    for (int i = 0; i < n_inputs; i++)
+        if (inputs[i] && same_file(inputs[i], &found))
+            return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", path);
+    if (S_ISDIR(found.st_mode))
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot write '%s': it is a folder", path);
+    if (!force) return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' exists; --force replaces it", path);
+    return check_folder(path);
+}
+
+static seg_status check_outputs(bool force, int n, const char *const *outputs, int n_inputs,
+                                const char *const *inputs)
+{
+    for (int i = 0; i < n; i++) {
+        if (!outputs[i] || strcmp(outputs[i], "-") == 0) continue;
+        for (int other = 0; other < i; other++)
+            if (outputs[other] && strcmp(outputs[i], outputs[other]) == 0)
+                return SEG_FAIL(SEG_ERR_USAGE, "two outputs are named '%s'", outputs[i]);
+        SEG_TRY(check_output(outputs[i], force, n_inputs, inputs));
+    }
+    return SEG_OK;
+}
+
+seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs, int n_inputs,
+                             const char *const *inputs)
+{
+    seg_status local = SEG_OK;
+
+    if (seg_comm_rank(session->comm) == 0)
+        local = check_outputs(session->shared->force, n, outputs, n_inputs, inputs);
+    return seg_agree(session->comm, local);
+}
+
+/* ---- standard output ---- */
+
+seg_status cli_session_flush(cli_session *session)
+{
+    seg_status local = SEG_OK;
+
+    /* A reader that has gone away, such as head, wanted no more. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE)
+        local = SEG_FAIL(SEG_ERR_IO, "cannot write to standard output: %s", strerror(errno));
+    return session->comm ? seg_agree(session->comm, local) : local;
+}
+
+/* ---- what goes with a result ---- */
+
+seg_status cli_provenance_start(const cli_session *session, seg_provenance *provenance,
+                                char **options)
+{
+    *provenance = (seg_provenance) {
+        .command = session->command->name,
+        .seed = (uint64_t)session->shared->seed,
+        .command_line = session->command_line,
+        .ranks = seg_comm_size(session->comm),
+        .simd = session->kernels->name,
+    };
+    SEG_TRY(cli_options_record(session->command, options));
+    provenance->options = *options;
+    return SEG_OK;
+}
+
+seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json)
+{
+    if (json && local == SEG_OK)
+        local = seg_json_write(json, session->shared->json, session->shared->force);
+    seg_json_free(json);
+    return seg_agree(session->comm, local);
+}
+
+bool cli_wants_json(const cli_session *session)
+{
+    return seg_error_rank() == 0 && session->shared->json;
+}
+
+bool cli_shows_result(const cli_session *session)
+{
+    const cli_shared *shared = session->shared;
+
+    return seg_error_rank() == 0 && !shared->quiet &&
+           !(shared->json && strcmp(shared->json, "-") == 0);
+}

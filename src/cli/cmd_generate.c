@@ -1,0 +1,72 @@
+/* segmpi generate: synthetic card holders. */
+#include "cli_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/report.h"
+#include "segmpi/table.h"
+#include "segmpi/text.h"
+
+static struct {
+    const char *output, *csv;
+    int64_t n;
+} opts;
+
+static const cli_option rows[] = {
+    { .name = "output",
+      .letter = 'o',
+      .argument = "FILE",
+      .help = "the table to write",
+      .kind = CLI_FILE,
+      .value = &opts.output,
+      .marks = CLI_REQUIRED },
+    { .name = "csv",
+      .argument = "FILE",
+      .help = "write the same clients as CSV too",
+      .kind = CLI_FILE,
+      .value = &opts.csv },
+};
+
+static seg_status check(const cli_session *session)
+{
+    char clean[64];
+
+    if (seg_text_int64(session->arguments[0], &opts.n) && opts.n > 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "the number of clients is '%s', expected a whole number",
+                    seg_text_clean(session->arguments[0], clean, sizeof clean));
+}
+
+static seg_status run(cli_session *session)
+{
+    seg_status status = SEG_OK;
+    const char *outputs[] = { opts.output, opts.csv };
+    seg_provenance provenance;
+    seg_output *out = NULL;
+    char *options = NULL;
+
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 0, NULL));
+    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(
+        seg_output_open(session->comm, opts.output, "clients", session->shared->force, &out));
+    SEG_TRY_OR_DONE(seg_generate(session->comm, opts.n, provenance.seed, &provenance, out, opts.csv,
+                                 session->shared->force));
+    if (cli_shows_result(session)) seg_report_generate(opts.output, opts.csv, opts.n);
+done:
+    seg_output_free(out);
+    seg_free(options);
+    return status;
+}
+
+const cli_command cli_generate = {
+    .name = "generate",
+    .summary = "makes a table of synthetic card holders, any number, in parallel",
+    .synopsis = "N -o clients.h5 [OPTION...]",
+    .text = "The same clients for any number of ranks.\n\n"
+            "  mpirun -n 4 segmpi generate 1000000 -o clients.h5\n",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_SEED,
+    .least_arguments = 1,
+    .most_arguments = 1,
+    .check = check,
+    .needs_mpi = true,
+    .run = run,
+};

@@ -1,0 +1,107 @@
+/* segmpi help: all commands, or one command with its options, from the same rows that parse them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli_internal.h"
+
+#define WIDTH  79
+#define INDENT 27
+
+/* Words of `text` from column `at` on, broken at WIDTH and indented. */
+static void print_wrapped(const char *text, int at)
+{
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (at > INDENT && at + 1 + length > WIDTH) {
+            printf("\n%*s", INDENT, "");
+            at = INDENT;
+        } else if (at > INDENT) {
+            putchar(' ');
+            at++;
+        }
+        printf("%.*s", length, text);
+        at += length;
+        text += length + (text[length] == ' ');
+    }
+    putchar('\n');
+}
+
+static void print_row(const cli_option *row)
+{
+    char left[64], help[400];
+    bool value = row->argument != NULL;
+    int n;
+
+    if (row->letter)
+        n = snprintf(left, sizeof left, "  -%c, --%s%s%s", row->letter, row->name, value ? "=" : "",
+                     value ? row->argument : "");
+    else
+        n = snprintf(left, sizeof left, "      --%s%s%s", row->name, value ? "=" : "",
+                     value ? row->argument : "");
+    snprintf(help, sizeof help, "%s%s%s%s", row->help, row->fallback ? " (default: " : "",
+             row->fallback ? row->fallback : "", row->fallback ? ")" : "");
+    if (n > INDENT - 2)
+        printf("%s\n%*s", left, INDENT, "");
+    else
+        printf("%-*s", INDENT, left);
+    print_wrapped(help, INDENT);
+}
+
+void cli_help_print(const cli_command *command)
+{
+    const cli_option *rows[CLI_MAX_ROWS];
+    int n = cli_rows_of(command, rows);
+
+    printf("Usage: segmpi %s %s\n\nsegmpi %s %s.\n\n", command->name, command->synopsis,
+           command->name, command->summary);
+    for (int i = 0; i < n; i++) {
+        if (i == command->n_options && i > 0) putchar('\n');
+        print_row(rows[i]);
+    }
+    if (*command->text) printf("\n%s", command->text);
+}
+
+void cli_version_print(void)
+{
+    printf("segmpi %s (%s)\n", seg_version(), seg_version_source());
+}
+
+static void print_commands(void)
+{
+    printf("segmpi %s: segmentation of bank clients at cluster scale\n\n"
+           "Usage: segmpi COMMAND [OPTION...] [FILE...]\n\n",
+           seg_version());
+    for (int i = 0; i < cli_n_commands; i++)
+        printf("  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    printf("\n"
+           "'segmpi help COMMAND' lists the options of a command.\n"
+           "On several ranks: mpirun -n 4 segmpi fit clients.h5 -o model.h5\n\n"
+           "Exit codes: 0 done; 64 usage; 65 bad data or model; 66 input missing; 70 internal;\n"
+           "71 out of memory; 73 output exists or cannot be created; 74 I/O error, disk full;\n"
+           "76 a rank stopped answering; 77 permission; 78 unsafe platform or configuration.\n"
+           "Environment: SEGMPI_SIMD=ref|v3|v4, SEGMPI_DEADLINE=SECONDS, OPENBLAS_CORETYPE, "
+           "NO_COLOR.\n");
+}
+
+static seg_status run(cli_session *session)
+{
+    const cli_command *command;
+
+    if (session->n_arguments == 0) {
+        print_commands();
+        return SEG_OK;
+    }
+    SEG_TRY(cli_command_find(session->arguments[0], &command));
+    cli_help_print(command);
+    return SEG_OK;
+}
+
+const cli_command cli_help = {
+    .name = "help",
+    .summary = "lists all commands, or the options of one",
+    .synopsis = "[COMMAND]",
+    .text = "",
+    .most_arguments = 1,
+    .run = run,
+};

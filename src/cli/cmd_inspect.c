@@ -1,0 +1,55 @@
+/* segmpi inspect: prints a file for people, or checks it.  No MPI. */
+#include "cli_internal.h"
+#include "segmpi/report.h"
+#include "segmpi/store.h"
+
+static struct {
+    bool check, provenance;
+} opts;
+
+static const cli_option rows[] = {
+    { .name = "check",
+      .help = "read the whole file and compare all checksums",
+      .kind = CLI_FLAG,
+      .value = &opts.check },
+    { .name = "provenance",
+      .help = "print all that the file says about where it comes from",
+      .kind = CLI_FLAG,
+      .value = &opts.provenance },
+};
+
+static seg_status check(seg_input *in)
+{
+    int64_t n_blocks;
+
+    SEG_TRY(seg_input_check(in, &n_blocks));
+    seg_report_check(n_blocks);
+    return SEG_OK;
+}
+
+static seg_status run(cli_session *session)
+{
+    seg_status status = SEG_OK;
+    seg_input *in = NULL;
+
+    SEG_TRY_OR_DONE(seg_input_open(session->arguments[0], &in));
+    if (opts.check) SEG_TRY_OR_DONE(check(in));
+    if (opts.provenance) SEG_TRY_OR_DONE(seg_report_provenance(in));
+    if (!opts.check && !opts.provenance) SEG_TRY_OR_DONE(seg_report_file(in));
+done:
+    seg_input_close(in);
+    return status;
+}
+
+const cli_command cli_inspect = {
+    .name = "inspect",
+    .summary = "prints a table, a model or any HDF5 file for people, or checks it",
+    .synopsis = "FILE [OPTION...]",
+    .text = "  segmpi inspect model.h5\n"
+            "  segmpi inspect --check clients.h5\n",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .least_arguments = 1,
+    .most_arguments = 1,
+    .run = run,
+};

@@ -1,0 +1,147 @@
+/* model.h5: the stages, the centers in original units, and the labels of all clients. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "segmpi/memory.h"
+#include "segmpi/model.h"
+#include "segmpi/timer.h"
+
+/* Rows of labels converted at a time. */
+#define LABEL_SLICE (1024 * (int64_t)SEG_BLOCK_ROWS)
+
+/* int16 where the cluster numbers fit. */
+static seg_type label_type(int k)
+{
+    return k <= INT16_MAX + 1 ? SEG_INT16 : SEG_INT32;
+}
+
+static seg_status write_dims(const seg_model *model, int64_t n, seg_output *out)
+{
+    seg_status status = SEG_OK;
+    int k = model->kmeans.n_clusters;
+    int32_t *number = NULL;
+
+    SEG_TRY_OR_DONE(seg_fault("model_alloc", SEG_ERR_MEMORY));
+    SEG_TRY_OR_DONE(seg_alloc(k, sizeof *number, &number));
+    for (int j = 0; j < k; j++)
+        number[j] = j;
+    SEG_TRY_OR_DONE(
+        seg_output_names(out, "feature", model->prep.d, (const char *const *)model->prep.names));
+    SEG_TRY_OR_DONE(seg_output_coordinates(out, "cluster", SEG_INT32, k, number));
+    SEG_TRY_OR_DONE(seg_output_dim(out, "client", n));
+done:
+    seg_free(number);
+    return status;
+}
+
+static seg_status write_centers_original(const seg_model *model, seg_output *out)
+{
+    seg_status status = SEG_OK;
+    int k = model->kmeans.n_clusters;
+    double *original = NULL;
+
+    SEG_TRY_OR_DONE(seg_alloc((int64_t)k * model->prep.d, sizeof *original, &original));
+    seg_prep_invert(&model->prep, k, model->kmeans.cluster_centers, original);
+    SEG_TRY_OR_DONE(seg_output_array(out, "kmeans/cluster_centers_original", SEG_FLOAT64,
+                                     "cluster,feature", original));
+    SEG_TRY_OR_DONE(seg_output_attr_text(out, "kmeans/cluster_centers_original", "long_name",
+                                         "cluster centers in the units of the columns"));
+done:
+    seg_free(original);
+    return status;
+}
+
+/* Rank 0.  Everything small, then the hash of it all as the model's identity. */
+static seg_status write_small(const seg_model *model, int64_t n, const seg_provenance *provenance,
+                              seg_output *out)
+{
+    uint64_t hash;
+    char model_id[17];
+
+    SEG_TRY(seg_fault("model_write", SEG_ERR_IO));
+    SEG_TRY(write_dims(model, n, out));
+    SEG_TRY(seg_prep_write(&model->prep, out));
+    SEG_TRY(seg_kmeans_write(&model->kmeans, out));
+    SEG_TRY(write_centers_original(model, out));
+    SEG_TRY(seg_pca_write(&model->pca, out));
+    SEG_TRY(seg_provenance_write(provenance, out));
+    SEG_TRY(seg_output_content_hash(out, &hash));
+    (void)snprintf(model_id, sizeof model_id, "%016" PRIx64, hash);
+    return seg_output_attr_text(out, "", "model_id", model_id);
+}
+
+/* Local, on all ranks. */
+static seg_status declare_labels(const seg_model *model, seg_output *out)
+{
+    static const char *const long_names[][2] = {
+        { "labels/cluster", "cluster of each client, numbered by size" },
+        { "labels/distance", "distance to the center of the own cluster, in scaled units" },
+        { "labels/margin", "1 - distance / distance to the second nearest center" },
+    };
+
+    SEG_TRY(
+        seg_output_rows(out, "labels/cluster", label_type(model->kmeans.n_clusters), 0, "client"));
+    SEG_TRY(seg_output_rows(out, "labels/distance", SEG_FLOAT32, 0, "client"));
+    SEG_TRY(seg_output_rows(out, "labels/margin", SEG_FLOAT32, 0, "client"));
+    for (int i = 0; i < 3; i++)
+        SEG_TRY(seg_output_attr_text(out, long_names[i][0], "long_name", long_names[i][1]));
+    return SEG_OK;
+}
+
+/* Local.  This rank's rows. */
+static seg_status write_labels(const seg_kmeans *kmeans, seg_rows rows, seg_output *out)
+{
+    seg_status status = SEG_OK;
+    bool narrow = label_type(kmeans->n_clusters) == SEG_INT16;
+    int16_t *label = NULL;
+
+    SEG_TRY_OR_DONE(seg_fault("labels_alloc", SEG_ERR_MEMORY));
+    SEG_TRY_OR_DONE(seg_alloc(LABEL_SLICE, sizeof *label, &label));
+    for (int64_t at = 0; at < rows.count; at += LABEL_SLICE) {
+        int64_t rest = rows.count - at, count = rest < LABEL_SLICE ? rest : LABEL_SLICE;
+        int64_t first = rows.first + at;
+        for (int64_t i = 0; i < count && narrow; i++)
+            label[i] = (int16_t)kmeans->label[at + i];
+        SEG_TRY_OR_DONE(seg_output_write(out, "labels/cluster", first, count,
+                                         narrow ? (const void *)label : &kmeans->label[at]));
+        SEG_TRY_OR_DONE(
+            seg_output_write(out, "labels/distance", first, count, &kmeans->distance[at]));
+        SEG_TRY_OR_DONE(seg_output_write(out, "labels/margin", first, count, &kmeans->margin[at]));
+    }
+done:
+    seg_free(label);
+    return status;
+}
+
+seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_table *table,
+                           const seg_provenance *provenance, seg_output *out)
+{
+    seg_rows rows = seg_table_rows(table);
+
+    seg_phase_begin("write");
+    seg_phase_add_bytes(rows.count * (seg_type_size(label_type(model->kmeans.n_clusters), 0) + 8));
+    seg_status local =
+        seg_comm_rank(comm) == 0 ? write_small(model, rows.total, provenance, out) : SEG_OK;
+    if (local == SEG_OK) local = declare_labels(model, out);
+    SEG_TRY(seg_output_start_rows(comm, out, local));
+    SEG_TRY(seg_output_commit(comm, out, write_labels(&model->kmeans, rows, out)));
+    seg_phase_end();
+    return SEG_OK;
+}
+
+seg_status seg_model_read(seg_input *in, seg_model *model)
+{
+    seg_status status = SEG_OK;
+
+    *model = (seg_model) { 0 };
+    SEG_TRY_OR_DONE(seg_input_expect(in, "model"));
+    SEG_TRY_OR_DONE(seg_prep_read(in, &model->prep));
+    SEG_TRY_OR_DONE(seg_kmeans_read(in, &model->kmeans));
+    SEG_TRY_OR_DONE(seg_pca_read(in, &model->pca));
+    if (model->kmeans.d != model->prep.d || model->pca.d != model->prep.d)
+        status = SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not have the same features",
+                          seg_input_path(in));
+done:
+    if (status != SEG_OK) seg_model_release(model);
+    return status;
+}

@@ -1,0 +1,13 @@
+/* Inside report/: how numbers and headings look. */
+#pragma once
+
+#include <stddef.h>
+
+/* Columns of the terminal on standard output, 100 where there is none. */
+int report_width(void);
+/* A line that opens a part of a report: after an empty line, bold on a terminal. */
+void report_heading(const char *text);
+/* A value with about four digits: "12,345", "4.496", "0.001234", "1.2e+300". */
+const char *report_number(double value, char *buffer, size_t size);
+/* Terminal columns of UTF-8 text, taking every character as one wide. */
+int report_text_width(const char *text);

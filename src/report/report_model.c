@@ -1,0 +1,144 @@
+/* A model in words: what was done to the columns, the clusters, the components. */
+#include <stdio.h>
+#include <string.h>
+
+#include "report_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/report.h"
+#include "segmpi/text.h"
+
+#define CELL_WIDTH       11
+#define COMPONENTS_SHOWN 12
+
+static int64_t sum_of(int n, const int64_t *values)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += values[i];
+    return sum;
+}
+
+static void print_preparation(const seg_prep *prep)
+{
+    const seg_prep_opts *opts = &prep->opts;
+    char cells[32];
+
+    report_heading("Preparation");
+    printf("  gaps       %s", seg_text_count(sum_of(prep->d, prep->missing), cells, sizeof cells));
+    if (opts->impute == SEG_IMPUTE_CONSTANT)
+        printf(" missing cells filled with %g\n", opts->impute_value);
+    else
+        printf(" missing cells filled with the %s\n",
+               opts->impute == SEG_IMPUTE_MEDIAN ? "median" : "mean");
+
+    printf("  outliers   ");
+    seg_text_count(sum_of(prep->d, prep->capped), cells, sizeof cells);
+    if (opts->outliers == SEG_OUTLIER_NONE)
+        printf("left as they are\n");
+    else if (opts->outliers == SEG_OUTLIER_QUANTILE)
+        printf("%s cells capped at the quantiles %g and %g\n", cells, opts->outlier_parameter,
+               1 - opts->outlier_parameter);
+    else if (opts->outliers == SEG_OUTLIER_IQR)
+        printf("%s cells capped at %g interquartile ranges beyond the quartiles\n", cells,
+               opts->outlier_parameter);
+    else
+        printf("%s cells capped at %g standard deviations\n", cells, opts->outlier_parameter);
+    printf("  scale      %s\n",
+           opts->scale == SEG_SCALE_STANDARD ? "mean 0, standard deviation 1" : "none");
+}
+
+static void print_clusters(const seg_kmeans *kmeans, int64_t n)
+{
+    char size[32];
+
+    report_heading("Clusters");
+    for (int j = 0; j < kmeans->n_clusters; j++) {
+        double share = (double)kmeans->cluster_size[j] / (double)n;
+        printf("  %5d %15s  %5.1f %%  ", j,
+               seg_text_count(kmeans->cluster_size[j], size, sizeof size), 100 * share);
+        for (int bar = 0; bar < (int)(40 * share + 0.5); bar++)
+            putchar('#');
+        putchar('\n');
+    }
+    printf("  inertia %.10g of %.10g: %.1f %% of the variance explained\n", kmeans->inertia,
+           kmeans->total_inertia,
+           kmeans->total_inertia > 0 ? 100 * (1 - kmeans->inertia / kmeans->total_inertia) : 0.0);
+    printf(
+        "  %d restart%s, %d iterations in the best%s; %d of %d rounds of center swaps lowered the "
+        "cost\n",
+        kmeans->n_init, kmeans->n_init == 1 ? "" : "s", kmeans->n_iter,
+        kmeans->converged ? "" : " (not converged; --max-iter)", kmeans->n_swaps,
+        kmeans->n_swap_rounds);
+}
+
+/* Features down, clusters across, as many as the terminal is wide, then the next ones. */
+static void print_centers(const seg_prep *prep, int k, const double *original)
+{
+    char name[256], cell[32];
+    int left = 0;
+
+    report_heading("Centers, in the units of the columns");
+    for (int t = 0; t < prep->d; t++) {
+        int width = report_text_width(prep->names[t]);
+        if (width > left) left = width;
+    }
+
+    int across = (report_width() - 2 - left) / CELL_WIDTH;
+    if (across < 1) across = 1;
+    for (int first = 0; first < k; first += across) {
+        int end = first + across < k ? first + across : k;
+        printf("%s  %*s", first > 0 ? "\n" : "", left, "");
+        for (int j = first; j < end; j++)
+            printf("%*d", CELL_WIDTH, j);
+        putchar('\n');
+        for (int t = 0; t < prep->d; t++) {
+            seg_text_clean(prep->names[t], name, sizeof name);
+            int gap = left - report_text_width(name);
+            printf("  %s%*s", name, gap > 0 ? gap : 0, "");
+            for (int j = first; j < end; j++)
+                printf("%*s", CELL_WIDTH,
+                       report_number(original[(int64_t)j * prep->d + t], cell, sizeof cell));
+            putchar('\n');
+        }
+    }
+}
+
+static void print_components(const seg_pca *pca)
+{
+    int n = pca->n_components < COMPONENTS_SHOWN ? pca->n_components : COMPONENTS_SHOWN;
+    const char *more = n < pca->n_components ? "  ..." : "";
+    double sum = 0;
+
+    report_heading("Principal components, per cent of the variance");
+    printf("  each  ");
+    for (int c = 0; c < n; c++)
+        printf("%6.1f", 100 * pca->explained_variance_ratio[c]);
+    printf("%s\n  so far", more);
+    for (int c = 0; c < n; c++) {
+        sum += pca->explained_variance_ratio[c];
+        printf("%6.1f", 100 * sum);
+    }
+    printf("%s\n", more);
+}
+
+seg_status seg_report_model(const seg_model *model)
+{
+    const seg_kmeans *kmeans = &model->kmeans;
+    int k = kmeans->n_clusters, d = model->prep.d;
+    double *original;
+    char n[32];
+
+    SEG_TRY(seg_fault("report_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc((int64_t)k * d, sizeof *original, &original));
+    seg_prep_invert(&model->prep, k, kmeans->cluster_centers, original);
+
+    printf("%s clients, %d features, %d clusters\n", seg_text_count(model->prep.n, n, sizeof n), d,
+           k);
+    print_preparation(&model->prep);
+    print_clusters(kmeans, model->prep.n);
+    print_centers(&model->prep, k, original);
+    print_components(&model->pca);
+    seg_free(original);
+    return SEG_OK;
+}

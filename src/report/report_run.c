@@ -1,0 +1,86 @@
+/* What a run did or would do: imports, synthetic clients, plans, and the table of phases. */
+#include <stdio.h>
+
+#include "segmpi/comm.h"
+#include "segmpi/memory.h"
+#include "segmpi/report.h"
+#include "segmpi/text.h"
+#include "segmpi/timer.h"
+
+void seg_report_plan(const seg_fit_plan *plan)
+{
+    char n[32], memory[32], output[32];
+
+    printf(
+        "clients           %s\ncolumns           %d\nmemory per rank   %s\noutput            %s\n",
+        seg_text_count(plan->n, n, sizeof n), plan->d,
+        seg_text_bytes(plan->memory, memory, sizeof memory),
+        seg_text_bytes(plan->output_bytes, output, sizeof output));
+}
+
+void seg_report_import(const char *path, const seg_csv_summary *summary)
+{
+    char rows[32], cells[32], bytes[32];
+
+    printf("%s: %s clients, %d features, %s missing cells\n", path,
+           seg_text_count(summary->rows, rows, sizeof rows), summary->d,
+           seg_text_count(summary->missing_cells, cells, sizeof cells));
+    if (summary->bad_rows > 0)
+        printf("%s bad rows left out\n", seg_text_count(summary->bad_rows, rows, sizeof rows));
+    printf("%s of CSV", seg_text_bytes(summary->bytes, bytes, sizeof bytes));
+    if (summary->parse_seconds > 0)
+        printf(", %.0f MB/s", 1e-6 * (double)summary->bytes / summary->parse_seconds);
+    putchar('\n');
+}
+
+void seg_report_generate(const char *path, const char *csv_path, int64_t n)
+{
+    char clients[32];
+
+    printf("%s: %s synthetic clients\n", path, seg_text_count(n, clients, sizeof clients));
+    if (csv_path) printf("%s: the same as CSV\n", csv_path);
+}
+
+void seg_report_check(int64_t n_blocks)
+{
+    char blocks[32];
+
+    printf("ok: %s blocks, all checksums equal\n", seg_text_count(n_blocks, blocks, sizeof blocks));
+}
+
+/* Seconds and share of waiting are the largest of all ranks, bytes the sum. */
+static seg_phase reduce_phase(seg_comm *comm, const seg_phase *phase)
+{
+    double most[2] = { phase->seconds, phase->seconds > 0 ? phase->waiting / phase->seconds : 0 };
+    int64_t bytes = phase->bytes;
+
+    seg_max_double(comm, most, 2);
+    seg_sum_int64(comm, &bytes, 1);
+    return (seg_phase) { phase->name, most[0], most[1], bytes };
+}
+
+void seg_report_timing(seg_comm *comm)
+{
+    int n;
+    const seg_phase *phases = seg_phase_list(&n);
+    int64_t memory = seg_memory_peak(), same = n;
+    bool speaks = seg_comm_rank(comm) == 0;
+    char text[32];
+
+    seg_min_int64(comm, &same, 1);
+    seg_max_int64(comm, &memory, 1);
+    if (speaks) fprintf(stderr, "%-16s %10s %8s %9s\n", "phase", "seconds", "GB/s", "waiting");
+    for (int i = 0; i < same; i++) {
+        seg_phase all = reduce_phase(comm, &phases[i]);
+        if (!speaks) continue;
+        fprintf(stderr, "%-16s %10.3f ", all.name, all.seconds);
+        if (all.bytes > 0 && all.seconds > 0)
+            fprintf(stderr, "%8.2f", 1e-9 * (double)all.bytes / all.seconds);
+        else
+            fprintf(stderr, "%8s", "");
+        fprintf(stderr, " %7.1f %%\n", 100 * all.waiting);
+    }
+    if (speaks)
+        fprintf(stderr, "memory at most %s per rank, %d ranks\n",
+                seg_text_bytes(memory, text, sizeof text), seg_comm_size(comm));
+}

@@ -1,0 +1,44 @@
+/* How numbers and headings look. */
+#define _DEFAULT_SOURCE /* TIOCGWINSZ */
+#include "report_internal.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "segmpi/log.h"
+#include "segmpi/text.h"
+
+int report_width(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
+    return 100;
+}
+
+void report_heading(const char *text)
+{
+    const char *on = seg_log_colour(STDOUT_FILENO) ? "\033[1m" : "", *off = *on ? "\033[0m" : "";
+
+    printf("\n%s%s%s\n", on, text, off);
+}
+
+const char *report_number(double value, char *buffer, size_t size)
+{
+    if (fabs(value) >= 999.95 && fabs(value) < 1e9)
+        return seg_text_count(llround(value), buffer, size);
+    snprintf(buffer, size, "%.4g", value);
+    return buffer;
+}
+
+int report_text_width(const char *text)
+{
+    int width = 0;
+
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80; /* not a continuation byte */
+    return width;
+}
