@@ -56,8 +56,8 @@ const seg_kernels *seg_kernels_choose(void);
 const seg_kernels *seg_kernels_named(const char *name);
 
 /* Centers [k][d] double, rounded to float, in the order that the kernels read: groups of
- * SEG_CENTER_GROUP centers, [group][t][c]; the last group is padded with centers that are never
- * nearest.  packed: seg_kernels_packed_size(k, d) floats, filled. */
+ * SEG_CENTER_GROUP centers, [group][t][c]; the last group may be narrower and has no padding.
+ * packed: seg_kernels_packed_size(k, d) floats, filled. */
 #define SEG_CENTER_GROUP 8
 int64_t seg_kernels_packed_size(int k, int d);
 void seg_kernels_pack(int k, int d, const double *centers, float *packed);

@@ -1,0 +1,16 @@
+/* Inside kernel/: the tables of the levels, and what the CPU and its OS offer. */
+#pragma once
+
+#include "segmpi/kernels.h"
+
+#if defined(__x86_64__)
+#define SEG_KERNEL_X86 1
+#else
+#define SEG_KERNEL_X86 0
+#endif
+
+extern const seg_kernels seg_kernels_ref;
+#if SEG_KERNEL_X86
+extern const seg_kernels seg_kernels_v3;
+extern const seg_kernels seg_kernels_v4;
+#endif

@@ -1,0 +1,17 @@
+/* Centers in the order that the kernels read: groups of 8, within a group [column][center]. */
+#include "segmpi/kernels.h"
+
+int64_t seg_kernels_packed_size(int k, int d)
+{
+    return (int64_t)k * d;
+}
+
+void seg_kernels_pack(int k, int d, const double *centers, float *packed)
+{
+    for (int first = 0; first < k; first += SEG_CENTER_GROUP) {
+        int width = k - first < SEG_CENTER_GROUP ? k - first : SEG_CENTER_GROUP;
+        for (int t = 0; t < d; t++)
+            for (int c = 0; c < width; c++)
+                *packed++ = (float)centers[(int64_t)(first + c) * d + t];
+    }
+}

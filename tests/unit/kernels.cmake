@@ -1,0 +1,1 @@
+seg_unit_test(kernels LIBRARIES seg_kernel seg_base)
