@@ -1,0 +1,34 @@
+# Sourced by demo.sh and tests/run.sh: the Debian packages that they need, and how they get them.
+# shellcheck shell=bash disable=SC2034
+
+seg_packages_run=(gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev
+    libopenblas-serial-dev liblapacke-dev librandom123-dev libxxhash-dev libjansson-dev)
+
+seg_packages_test=(libcmocka-dev clang-format shellcheck python3 python3-pytest python3-numpy python3-pandas
+    python3-sklearn python3-h5py python3-xarray python3-netcdf4 netcdf-bin hdf5-tools slurm-wlm munge)
+
+# Installs those of the packages that are missing.  Elsewhere than on Debian it says what is needed and goes on.
+seg_packages_install() {
+    local missing=() package administrator=()
+
+    if ! command -v apt-get dpkg-query >/dev/null; then
+        printf 'This is not Debian or Ubuntu. Going on with what is installed; needed are what Debian calls\n  %s\n' "$*"
+        return
+    fi
+    for package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    printf 'Installing %s\n' "${missing[*]}"
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            printf 'Only root can install; as root run\n  apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
+            return 1
+        fi
+        administrator=(sudo)
+    fi
+    administrator+=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+    "${administrator[@]}" update >/dev/null &&
+        "${administrator[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
+}

@@ -1,0 +1,48 @@
+#!/bin/bash
+# All tests: ./tests/run.sh installs what is missing (Debian 12, root or sudo), builds the presets `ci` and `debug`, runs
+# everything on the first and the unit tests and a slice of the others under sanitizers on the second.
+# Ends with 0 only if tests ran and none failed.
+set -uo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top" || exit 1
+# shellcheck source=jobs/packages.sh
+. jobs/packages.sh
+
+debug_slice='^(unit_.*|e2e_cli|e2e_inspect)$'
+passed=0 failed=0
+
+die() { printf 'tests: %s\n' "$*" >&2; exit 1; }
+
+build() { # PRESET
+    cmake --preset "$1" >"build/$1.log" 2>&1 || { cat "build/$1.log"; die "configuring $1 failed"; }
+    cmake --build --preset "$1" >>"build/$1.log" 2>&1 || { tail -n 60 "build/$1.log"; die "building $1 failed"; }
+}
+
+# ctest of one preset, and what it counted.
+run() { # PRESET [OPTION of ctest...]
+    local log=build/$1-tests.log good bad
+
+    printf '\n== Tests of preset %s\n' "$1"
+    ctest --preset "$1" -j "$(nproc)" "${@:2}" 2>&1 | tee "$log"
+    good=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$log")
+    bad=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed.*/\1/p' "$log")
+    if [ -z "$bad" ] || [ $((good + bad)) -eq 0 ]; then die "preset $1 ran no test"; fi
+    passed=$((passed + good)) failed=$((failed + bad))
+}
+
+seg_packages_install "${seg_packages_run[@]}" "${seg_packages_test[@]}" || die 'packages are missing'
+mkdir -p build
+printf '== Building presets ci and debug\n'
+build ci
+build debug
+run ci
+run debug -R "$debug_slice"
+
+# What was skipped is told with its reason.
+skipped=$(grep -ahE '^SKIPPED \[[0-9]+\]' build/ci/Testing/Temporary/LastTest.log | sort -u)
+[ -z "$skipped" ] || printf '\n%s\n' "$skipped"
+n_skipped=$(printf '%s\n' "$skipped" | awk -F'[][]' '/^SKIPPED/ { n += $2 } END { print n + 0 }')
+
+printf '\n%d minutes\n%d passed, %d failed, %d skipped\n' $((SECONDS / 60)) "$passed" "$failed" "$n_skipped"
+[ "$failed" -eq 0 ]
