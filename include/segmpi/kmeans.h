@@ -40,7 +40,7 @@ typedef struct seg_kmeans {
                        the last rounding */
     double total_inertia; /* sum of squared distances to the mean */
     double total_squares; /* sum of squares of the matrix */
-    int n_iter;           /* of the fit that won, all its Lloyd steps */
+    int n_iter;           /* Lloyd iterations over all clients of the run that won */
     int n_init;
     double *restart_inertia; /* [n_init] at the end of each restart; owned */
     int n_swap_rounds;

@@ -1,0 +1,233 @@
+/* Starting centers.  k-means++: the first center is a client drawn evenly; each further one is the
+ * best of four drawn by squared distance to the centers so far (greedy; the number of trials does
+ * not depend on k, so that the seeds for k are the first of those for k + 1).
+ * Source: Arthur and Vassilvitskii, k-means++, SODA 2007; greedy as in scikit-learn. */
+#include <math.h>
+#include <string.h>
+
+#include "cluster_internal.h"
+#include "segmpi/log.h"
+#include "segmpi/memory.h"
+
+#define TRIALS 4
+
+typedef struct seeding {
+    int n_init, d;
+    double *centers;  /* [n_init][k][d]; borrowed */
+    int64_t stride;   /* k * d */
+    int *n_seeds;     /* [n_init]; borrowed */
+    float *d2;        /* [n_init][n_tiles * 16] to the nearest center so far; 0 in padding */
+    char *records;    /* [n_init][TRIALS] */
+    float *packed;    /* [n_init] the trials of a restart, for the kernels */
+    int64_t n_packed; /* floats of one of them */
+    double *trial;    /* [TRIALS][d] */
+    float *center;    /* [d] */
+    int64_t *cost;    /* [n_init][TRIALS] */
+    seg_random key;
+} seeding;
+
+static void seeding_release(seeding *s)
+{
+    seg_free(s->d2);
+    seg_free(s->records);
+    seg_free(s->packed);
+    seg_free(s->trial);
+    seg_free(s->center);
+    seg_free(s->cost);
+}
+
+/* Local. */
+static seg_status seeding_init(seeding *s, const seg_matrix *m, const seg_kmeans_opts *opts)
+{
+    int n = opts->n_init;
+
+    s->n_init = n;
+    s->d = m->d;
+    s->stride = (int64_t)opts->n_clusters * m->d;
+    s->n_packed = seg_kernels_packed_size(TRIALS, m->d);
+    s->key = (seg_random) { .seed = opts->seed, .purpose = SEG_RANDOM_SEEDING };
+    SEG_TRY(seg_fault("seeding_alloc", SEG_ERR_MEMORY));
+    if (opts->init == SEG_INIT_KMEANSPP)
+        SEG_TRY(seg_alloc(n, (size_t)(m->n_tiles * SEG_LANES) * sizeof *s->d2, &s->d2));
+    SEG_TRY(seg_alloc(n * TRIALS, (size_t)kmeans_record_size(m->d), &s->records));
+    SEG_TRY(seg_alloc(n * s->n_packed, sizeof *s->packed, &s->packed));
+    SEG_TRY(seg_alloc(TRIALS * m->d, sizeof *s->trial, &s->trial));
+    SEG_TRY(seg_alloc(m->d, sizeof *s->center, &s->center));
+    return seg_alloc(n * TRIALS, sizeof *s->cost, &s->cost);
+}
+
+static char *record_of(const seeding *s, int r, int trial)
+{
+    return s->records + (r * TRIALS + trial) * kmeans_record_size(s->d);
+}
+
+/* The record's client becomes the next center of restart r. */
+static void append(seeding *s, int r, char *record)
+{
+    double *center = s->centers + r * s->stride + (int64_t)s->n_seeds[r]++ * s->d;
+
+    for (int t = 0; t < s->d; t++)
+        center[t] = (double)kmeans_record_values(record)[t];
+}
+
+/* Draw number j of restart r, with room for the trials' numbers. */
+static uint64_t draw_of(int r, int j)
+{
+    return (uint64_t)r << 40 | (uint64_t)j << 8;
+}
+
+/* Collective.  One evenly drawn client for each restart, record_of(r, 0), that is none of those it
+ * has: rows that were drawn already are drawn again.  rows [n_init][k] of all draws so far. */
+static void draw_evenly(seg_comm *comm, const seg_matrix *m, seeding *s, int j, int64_t *rows,
+                        int k)
+{
+    kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
+    for (int r = 0; r < s->n_init; r++) {
+        int64_t *drawn = &rows[(int64_t)r * k];
+        for (int64_t again = 0;; again++) {
+            double u = seg_random_uniform(s->key, -1 - again, draw_of(r, j));
+            int64_t row = (int64_t)(u * (double)m->rows.total);
+            int before = 0;
+            drawn[j] = row < m->rows.total ? row : m->rows.total - 1;
+            while (before < j && drawn[before] != drawn[j])
+                before++;
+            if (before == j) break;
+        }
+        /* whoever has the row answers in kmeans_race_end(); all ranks name it alike */
+        const seg_rival winner = { .key = 0, .row = drawn[j] };
+        int64_t at = drawn[j] - m->rows.first;
+        if (at >= 0 && at < m->rows.count) memcpy(record_of(s, r, 0), &winner, sizeof winner);
+    }
+    kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
+    for (int r = 0; r < s->n_init; r++)
+        append(s, r, record_of(s, r, 0));
+}
+
+/* ---- k-means++ ---- */
+
+/* Tiles [tile, tile + n) of restart r. */
+static float *distances_of(const seeding *s, const seg_matrix *m, int r, int64_t tile)
+{
+    return s->d2 + ((int64_t)r * m->n_tiles + tile) * SEG_LANES;
+}
+
+/* Local.  Takes the newest center of each restart into its distances, and lets the trials of the
+ * next draw, number j, race over them. */
+static void race(const seg_kernels *kernels, const seg_matrix *m, seeding *s, int j)
+{
+    kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
+    for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
+        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        int64_t first = tile * SEG_LANES, rows = m->rows.count - first;
+        const float *x = &m->x[tile * m->d * SEG_LANES];
+
+        if (rows > n * SEG_LANES) rows = n * SEG_LANES;
+        for (int r = 0; r < s->n_init; r++) {
+            float *d2 = distances_of(s, m, r, tile);
+            const double *newest = s->centers + r * s->stride + (int64_t)(s->n_seeds[r] - 1) * s->d;
+            if (s->n_seeds[r] < j) continue; /* no client was left at a distance */
+            for (int t = 0; t < s->d; t++)
+                s->center[t] = (float)newest[t];
+            (j == 1 ? kernels->distance : kernels->closer)(m->d, s->center, n, x, d2);
+            memset(d2 + rows, 0, (size_t)(n * SEG_LANES - rows) * sizeof *d2);
+            kmeans_race(s->key, m, first, rows, d2, draw_of(r, j), TRIALS, record_of(s, r, 0));
+        }
+    }
+}
+
+/* Local.  What the cost of each restart would be with each of its trials, in units of 1 / scale. */
+static void try_all(const seg_kernels *kernels, const seg_matrix *m, seeding *s, float scale)
+{
+    memset(s->cost, 0, (size_t)(s->n_init * TRIALS) * sizeof *s->cost);
+    for (int r = 0; r < s->n_init; r++) {
+        for (int trial = 0; trial < TRIALS; trial++)
+            for (int t = 0; t < s->d; t++)
+                s->trial[trial * s->d + t] =
+                    (double)kmeans_record_values(record_of(s, r, trial))[t];
+        seg_kernels_pack(TRIALS, s->d, s->trial, s->packed + r * s->n_packed);
+    }
+    for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
+        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        for (int r = 0; r < s->n_init; r++)
+            kernels->potential(m->d, TRIALS, s->packed + r * s->n_packed, n,
+                               &m->x[tile * m->d * SEG_LANES], distances_of(s, m, r, tile), scale,
+                               &s->cost[r * TRIALS]);
+    }
+}
+
+/* The power of two that turns squared distances into integers for choosing among trials: their mean
+ * is at most 2^16, so that a sum over 2^33 clients fits int64. */
+static float scale_of(const seg_matrix *m, const kmeans_totals *totals)
+{
+    int e;
+
+    (void)frexp(totals->inertia / (double)m->rows.total, &e);
+    return ldexpf(1, 16 - e);
+}
+
+/* Collective.  Draw number j of all restarts. */
+static void draw_by_distance(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                             seeding *s, int j, float scale)
+{
+    race(kernels, m, s, j);
+    kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
+    try_all(kernels, m, s, scale);
+    seg_sum_int64(comm, s->cost, (int64_t)s->n_init * TRIALS);
+    for (int r = 0; r < s->n_init; r++) {
+        seg_rival winner;
+        int best = 0;
+        for (int trial = 1; trial < TRIALS; trial++)
+            if (s->cost[r * TRIALS + trial] < s->cost[r * TRIALS + best]) best = trial;
+        memcpy(&winner, record_of(s, r, best), sizeof winner);
+        if (winner.row != INT64_MAX) append(s, r, record_of(s, r, best));
+    }
+}
+
+/* ---- all methods ---- */
+
+/* Collective. */
+static seg_status seed_evenly(seg_comm *comm, const seg_matrix *m, seeding *s, int k)
+{
+    int64_t *rows = NULL;
+
+    SEG_TRY(seg_agree(comm, seg_alloc(s->n_init, (size_t)k * sizeof *rows, &rows)));
+    for (int j = 0; j < k; j++)
+        draw_evenly(comm, m, s, j, rows, k);
+    seg_free(rows);
+    return SEG_OK;
+}
+
+static void seed_as_given(const seg_kmeans_opts *opts, seeding *s)
+{
+    for (int r = 0; r < s->n_init; r++) {
+        memcpy(s->centers + r * s->stride, opts->init_centers,
+               (size_t)s->stride * sizeof *s->centers);
+        s->n_seeds[r] = opts->n_clusters;
+    }
+}
+
+seg_status kmeans_seed(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                       const seg_kmeans_opts *opts, const kmeans_totals *totals, double *seeds,
+                       int *n_seeds)
+{
+    seg_status status = SEG_OK;
+    seeding s = { .centers = seeds, .n_seeds = n_seeds };
+
+    SEG_TRY_OR_DONE(seg_agree(comm, seeding_init(&s, m, opts)));
+    memset(n_seeds, 0, (size_t)opts->n_init * sizeof *n_seeds);
+    seg_progress_begin("starting centers", opts->n_clusters, "centers");
+    if (opts->init == SEG_INIT_CENTERS) {
+        seed_as_given(opts, &s);
+    } else {
+        int evenly = opts->init == SEG_INIT_RANDOM ? opts->n_clusters : 1;
+        SEG_TRY_OR_DONE(seed_evenly(comm, m, &s, evenly));
+        for (int j = evenly; j < opts->n_clusters; j++) {
+            draw_by_distance(comm, kernels, m, &s, j, scale_of(m, totals));
+            seg_progress_set(j + 1);
+        }
+    }
+    seg_progress_end(NULL);
+done:
+    seeding_release(&s);
+    return status;
+}

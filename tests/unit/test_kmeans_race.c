@@ -1,0 +1,99 @@
+/* The exponential race: its law, and what never wins. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "cluster_internal.h"
+
+#define N     6
+#define DRAWS 200000
+
+static void clients_win_in_proportion_to_their_squared_distance(void **state)
+{
+    (void)state;
+    const float d2[N] = { 1, 0, 2, 1e-3F, 4, 0.5F };
+    const seg_matrix m = { .rows = { .total = N, .first = 0, .count = N }, .d = 1 };
+    const seg_random key = { .seed = 3, .purpose = SEG_RANDOM_TEST };
+    char records[3 * sizeof(seg_rival) + 3 * 8];
+    double total = 0, chi_square[3] = { 0 };
+    int64_t wins[3][N] = { { 0 } }, both = 0;
+
+    for (int i = 0; i < N; i++)
+        total += (double)d2[i];
+    for (int draw = 0; draw < DRAWS; draw++) {
+        int64_t winner[3];
+        kmeans_records_clear(1, 3, records);
+        kmeans_race(key, &m, 0, N, d2, (uint64_t)draw << 8, 3, records);
+        for (int trial = 0; trial < 3; trial++) {
+            seg_rival rival;
+            memcpy(&rival, records + trial * kmeans_record_size(1), sizeof rival);
+            winner[trial] = rival.row;
+            wins[trial][rival.row]++;
+        }
+        both += winner[0] == 4 && winner[1] == 4;
+    }
+    for (int trial = 0; trial < 3; trial++) {
+        assert_int_equal(wins[trial][1], 0);
+        for (int i = 0; i < N; i++) {
+            double expected = DRAWS * (double)d2[i] / total;
+            double off = (double)wins[trial][i] - expected;
+            if (i != 1) chi_square[trial] += off * off / expected;
+        }
+        assert_true(chi_square[trial] < 20); /* 4 degrees of freedom: 1 in 2,000 by chance */
+    }
+    /* trials are independent: within 5 standard errors */
+    double p = (double)d2[4] / total, joint = p * p;
+    assert_true(fabs((double)both / DRAWS - joint) < 5 * sqrt(joint * (1 - joint) / DRAWS));
+}
+
+static void a_race_in_parts_has_the_same_winner(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000 };
+    static float d2[ROWS];
+    const seg_random key = { .seed = 5, .purpose = SEG_RANDOM_TEST };
+    seg_matrix m = { .rows = { .total = ROWS, .first = 0, .count = ROWS }, .d = 1 };
+    char whole[sizeof(seg_rival) + 8], parts[sizeof(seg_rival) + 8];
+
+    for (int i = 0; i < ROWS; i++)
+        d2[i] = (float)((i * 37) % 101) * 0.01F;
+    for (uint64_t draw = 0; draw < 500; draw++) {
+        kmeans_records_clear(1, 1, whole);
+        kmeans_records_clear(1, 1, parts);
+        kmeans_race(key, &m, 0, ROWS, d2, draw << 8, 1, whole);
+        kmeans_race(key, &m, 1700, ROWS - 1700, d2 + 1700, draw << 8, 1, parts);
+        kmeans_race(key, &m, 0, 1700, d2, draw << 8, 1, parts);
+        assert_memory_equal(whole, parts, sizeof(seg_rival));
+    }
+}
+
+static void nobody_wins_where_all_distances_are_zero(void **state)
+{
+    (void)state;
+    const float d2[3] = { 0, 0, 0 };
+    const seg_matrix m = { .rows = { .total = 3, .first = 0, .count = 3 }, .d = 1 };
+    char record[sizeof(seg_rival) + 8];
+    seg_rival rival;
+
+    kmeans_records_clear(1, 1, record);
+    kmeans_race((seg_random) { .purpose = SEG_RANDOM_TEST }, &m, 0, 3, d2, 0, 1, record);
+    memcpy(&rival, record, sizeof rival);
+    assert_int_equal(rival.row, INT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clients_win_in_proportion_to_their_squared_distance),
+        cmocka_unit_test(a_race_in_parts_has_the_same_winner),
+        cmocka_unit_test(nobody_wins_where_all_distances_are_zero),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
