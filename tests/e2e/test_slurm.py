@@ -1,0 +1,169 @@
+"""jobs/fit.sbatch on a real SLURM: munged, slurmctld and one slurmd of the test's own, on 127.0.0.1, in a temporary
+folder; they are stopped by the process ids that they have recorded."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+CONFIG = """
+ClusterName=segmpi
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={root}/munge/socket
+CredType=cred/munge
+StateSaveLocation={root}/state
+SlurmdSpoolDir={root}/spool
+TmpFS={root}/tmp
+SlurmctldPidFile={root}/slurmctld.pid
+SlurmdPidFile={root}/slurmd.pid
+SlurmctldLogFile={root}/slurmctld.log
+SlurmdLogFile={root}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SwitchType=switch/none
+MpiDefault=none
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=5
+MinJobAge=600
+PropagateResourceLimits=NONE
+NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=16 RealMemory=64000 State=UNKNOWN
+PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def free_ports(n):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.2)
+    return None
+
+
+def stop(pid_files):
+    """ends the daemons in the order of their pid files"""
+    for path in pid_files:
+        if path.exists() and path.read_text().strip():
+            pid = int(path.read_text())
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not Path(f"/proc/{pid}").exists(), 10)
+
+
+class Slurm:
+    def __init__(self, root, environment):
+        self.root = root
+        self.env = {**environment, "PATH": SBIN, "SLURM_CONF": f"{root}/slurm.conf"}
+
+    def call(self, *words, **options):
+        return subprocess.run([str(word) for word in words], env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, check=True, timeout=60, **options).stdout
+
+    def start(self):
+        for name, mode in (("munge", 0o711), ("state", 0o700), ("spool", 0o755), ("tmp", 0o1777)):
+            (self.root / name).mkdir()
+            (self.root / name).chmod(mode)
+        key = self.root / "munge" / "key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        host = socket.gethostname().split(".")[0]
+        (self.root / "slurm.conf").write_text(CONFIG.format(host=host, root=self.root, ports=free_ports(2)))
+        places = {"key-file": key, **{f"{word}-file": self.root / "munge" / word for word in ("pid", "log", "seed")}}
+        self.call("munged", "--force", f"--socket={self.root}/munge/socket",
+                  *(f"--{option}={place}" for option, place in places.items()))
+        self.call("slurmctld")
+        self.call("slurmd", "-N", "node1")
+        if not wait_for(lambda: self.call("sinfo", "-h", "-o", "%T").strip() == "idle", 30):
+            pytest.fail("slurm did not come up: " + (self.root / "slurmctld.log").read_text()[-2000:])
+
+    def stop(self):
+        stop([self.root / "slurmd.pid", self.root / "slurmctld.pid", self.root / "munge" / "pid"])
+
+    def run(self, folder, *words, launcher, ranks=4):
+        """submits fit.sbatch in `folder` and waits for it: (exit code, log)"""
+        exports = f"ALL,SEGMPI_HOME={TOP},SEGMPI_BINARY={self.env['SEGMPI_BINARY']},SEGMPI_LAUNCHER={launcher}"
+        job = self.call("sbatch", "--parsable", f"--ntasks={ranks}", "--mem-per-cpu=500M", f"--export={exports}",
+                        TOP / "jobs" / "fit.sbatch", *words, cwd=folder).strip()
+
+        def ended():
+            words = dict(w.split("=", 1) for w in self.call("scontrol", "-o", "show", "job", job).split() if "=" in w)
+            return words if words["JobState"] in ("COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL") else None
+
+        job_is = wait_for(ended, 60) or pytest.fail("the job did not end")
+        log = folder / f"segmpi-fit.{job}.log"
+        return int(job_is["ExitCode"].split(":")[0]), log.read_text() if log.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def slurm(environment, program, tmp_path_factory):
+    missing = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name, path=SBIN)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed (Debian: slurm-wlm, munge)")
+    if os.geteuid() != 0:
+        pytest.skip("a SLURM of one's own needs root")
+    root = tmp_path_factory.mktemp("slurm")
+    for folder in (root, *root.parents):  # munge wants to reach its socket
+        if folder.owner() == "root" and folder.name.startswith("pytest"):
+            folder.chmod(0o755)
+    cluster = Slurm(root, {**environment, "SEGMPI_BINARY": str(Path(program).resolve())})
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def clients(segmpi, tmp_path_factory):
+    path = tmp_path_factory.mktemp("batch") / "clients.h5"
+    segmpi("generate", "5000", "-o", path)
+    return path
+
+
+@pytest.mark.parametrize("launcher", ["srun", "mpirun"])
+def test_a_batch_job_finds_what_one_process_finds(segmpi, slurm, clients, tmp_path, launcher):
+    segmpi("fit", clients, "-o", tmp_path / "one.h5", "-k", 4)
+    code, log = slurm.run(tmp_path, clients, "-o", "four.h5", "-k", "4", launcher=launcher)
+    assert code == 0, log
+    with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "four.h5") as four:
+        assert four["provenance/run"].attrs["ranks"] == 4
+        for name in ("labels/cluster", "kmeans/cluster_centers", "pca/components"):
+            assert (one[name][()] == four[name][()]).all()
+
+
+@pytest.mark.parametrize("launcher", ["srun", "mpirun"])
+def test_the_exit_code_of_the_job_is_that_of_segmpi(slurm, clients, tmp_path, launcher):
+    (tmp_path / "mine.h5").write_text("mine")
+    for words, expected in ((["none.h5", "-o", "m.h5"], 66), ([clients, "-o", "mine.h5"], 73), ([clients], 64)):
+        code, log = slurm.run(tmp_path, *words, launcher=launcher)
+        assert code == expected, log
+        assert sum(line.startswith("segmpi") for line in log.splitlines()) == 1, log
