@@ -24,6 +24,7 @@ void seg_log_warning(const char *format, ...) __attribute__((format(printf, 1, 2
  * "iterations"), 0 if unknown.  Cheap: may be called for every block. */
 void seg_progress_begin(const char *phase, int64_t total, const char *unit);
 void seg_progress_set(int64_t done);
+void seg_progress_add(int64_t more);
 /* `summary` is added to the closing line and may be NULL. */
 void seg_progress_end(const char *summary);
 

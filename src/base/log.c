@@ -126,6 +126,11 @@ void seg_progress_set(int64_t done)
     if (now - progress.shown >= (isatty(STDERR_FILENO) ? 0.2 : 30.0)) show_progress(now);
 }
 
+void seg_progress_add(int64_t more)
+{
+    seg_progress_set(progress.done + more);
+}
+
 void seg_progress_end(const char *summary)
 {
     char seconds[32];

@@ -111,7 +111,6 @@ static seg_status improve(seg_comm *comm, const seg_kernels *kernels, const seg_
     double *centers = f->seeds;
     kmeans_search search;
 
-    settle(comm, kernels, m, opts, f, *best);
     SEG_TRY(kmeans_sample(comm, m, opts->seed, &f->sample));
     memcpy(centers, f->runs.run[*best].centers, (size_t)k * (size_t)m->d * sizeof *centers);
     SEG_TRY(
@@ -208,9 +207,12 @@ seg_status seg_kmeans_fit(seg_comm *comm, const seg_kernels *kernels, const seg_
     SEG_TRY_OR_DONE(kmeans_seed(comm, kernels, m, opts, &f.totals, f.seeds, f.n_seeds));
     SEG_TRY_OR_DONE(
         seg_agree(comm, kmeans_runs_init(&f.runs, m, opts->n_init + 1, opts->n_clusters)));
+    seg_progress_begin("k-means", 0, "iterations");
     best = run_restarts(comm, kernels, m, opts, &f, kmeans);
+    if (opts->swaps) settle(comm, kernels, m, opts, &f, best);
     if (opts->swaps && f.runs.run[best].k > 1)
         SEG_TRY_OR_DONE(improve(comm, kernels, m, opts, &f, &best, kmeans));
+    seg_progress_end(NULL);
     SEG_TRY_OR_DONE(finish(comm, kernels, m, &f, &f.runs.run[best], kmeans));
     tell(opts, kmeans);
 done:

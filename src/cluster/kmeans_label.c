@@ -7,6 +7,8 @@
 #include "cluster_internal.h"
 #include "segmpi/memory.h"
 
+#define PRECISION 1e-4 /* of a squared distance that is reported */
+
 /* What float32 costs: a computed squared distance D to a center is off by at most
  * relative * D + absolute + 2 * shift * sqrt(D) + shift^2. */
 typedef struct error_bound {
@@ -32,13 +34,20 @@ static error_bound bound_of(int d, int k, const double *centers)
                            .shift = shift };
 }
 
+/* The most by which the computed squared distance d2 is off. */
+static double error_of(const error_bound *bound, double d2)
+{
+    return bound->relative * d2 + bound->absolute + 2 * bound->shift * sqrt(d2) +
+           bound->shift * bound->shift;
+}
+
+/* True if the label is surely right and the distance good to PRECISION; 1.001 is for what the bound
+ * itself is rounded by. */
 static bool is_certain(const error_bound *bound, double best, double second)
 {
-    double roots = sqrt(best) + sqrt(second);
-    double error = bound->relative * (best + second) + 2 * bound->absolute +
-                   2 * bound->shift * roots + 2 * bound->shift * bound->shift;
+    double error = 1.001 * error_of(bound, best);
 
-    return second - best > error * 1.001; /* for what the bound itself is rounded by */
+    return error <= PRECISION * best && second - best > error + 1.001 * error_of(bound, second);
 }
 
 /* The two nearest centers of one client in float64, column by column; ties to the lowest. */

@@ -211,6 +211,7 @@ void kmeans_lloyd(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *
     for (int64_t length; (length = pass(kernels, m, runs)) > 0;) {
         const int64_t *delta = runs->delta;
         seg_sum_int64(comm, runs->delta, length);
+        seg_progress_add(1);
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
             if (!run->active) continue;

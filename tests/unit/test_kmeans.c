@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "segmpi/kmeans.h"
+#include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
 
@@ -140,8 +141,8 @@ static void assert_consistent(const seg_matrix *m, const seg_kmeans *kmeans)
         }
         double margin = second > 0 ? 1 - sqrt(best / second) : 0;
         wrong += kmeans->label[i] != label;
-        wrong += !(fabs((double)kmeans->distance[i] - sqrt(best)) <= 1e-3 + 1e-5 * sqrt(best));
-        wrong += !(fabs((double)kmeans->margin[i] - margin) <= 2e-3);
+        wrong += !(fabs((double)kmeans->distance[i] - sqrt(best)) <= 1e-6 + 1e-4 * sqrt(best));
+        wrong += !(fabs((double)kmeans->margin[i] - margin) <= 2e-4);
         size[label]++;
         inertia += best;
     }
@@ -452,6 +453,7 @@ int main(int argc, char **argv)
     };
 
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
+    seg_log_init("test", SEG_QUIET);
     kernels = seg_kernels_choose();
     int failed = kernels ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
     seg_comm_close(comm);
