@@ -59,6 +59,9 @@ typedef struct seg_kmeans {
  * size, largest first, ties by the first center coordinates.  `kmeans` is empty on failure. */
 seg_status seg_kmeans_fit(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                           const seg_kmeans_opts *opts, seg_kmeans *kmeans);
+/* Local.  Bytes that a fit of `total_rows` clients allocates at its peak on a rank with `rows` of
+ * them, its result included. */
+int64_t seg_kmeans_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts);
 /* Centers, sizes, figures: group kmeans/ (with cluster_centers only in scaled units; the model adds
  * original ones).  Local. */
 seg_status seg_kmeans_write(const seg_kmeans *kmeans, seg_output *out);

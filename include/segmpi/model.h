@@ -30,8 +30,8 @@ typedef struct seg_fit_plan {
 /* Collective.  `model` is empty on failure. */
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                          const seg_fit_opts *opts, seg_model *model);
-/* Collective; allocates and reads nothing. */
-seg_fit_plan seg_model_plan(seg_comm *comm, const seg_table *table, const seg_fit_opts *opts);
+/* Local; allocates and reads nothing. */
+seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
 /* Collective.  Rank 0 writes everything small, all ranks their labels; commits `out`. */
 seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_table *table,
                            const seg_provenance *provenance, seg_output *out);

@@ -250,7 +250,7 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 2, inputs));
     SEG_TRY_OR_DONE(seg_table_open(session->comm, inputs[0], &opts.table, &table));
     if (session->shared->dry_run) {
-        seg_fit_plan plan = seg_model_plan(session->comm, table, &opts.fit);
+        seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &opts.fit);
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;
     }

@@ -1,0 +1,30 @@
+/* How much memory a fit takes, to the byte but for alignment: see fitting_init(), seeding_init(),
+ * kmeans_runs_init(), kmeans_sample() and swapping_init(). */
+#include "cluster_internal.h"
+
+static int64_t lanes_of(int64_t rows)
+{
+    return (rows + SEG_LANES - 1) / SEG_LANES * SEG_LANES;
+}
+
+static int64_t runs_memory(int64_t n, int64_t rows, int k, int d)
+{
+    int64_t cells = (int64_t)k * d;
+
+    return n * (2 * lanes_of(rows) + 16 * cells + 8 * k + 8 * kmeans_delta_size(k, d) +
+                4 * seg_kernels_packed_size(k, d) + (int64_t)sizeof(kmeans_run));
+}
+
+int64_t seg_kmeans_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts)
+{
+    int k = opts->n_clusters, n_init = opts->n_init;
+    int64_t sampled = total_rows < KMEANS_SAMPLE_ROWS ? total_rows : KMEANS_SAMPLE_ROWS;
+    int64_t results = 12 * rows + ((int64_t)n_init + 1) * k * d * 8;
+    int64_t seeding = opts->init == SEG_INIT_KMEANSPP ? 4 * n_init * lanes_of(rows) : 0;
+    int64_t gathering = 3 * sampled * d * 4;
+    int64_t swapping = sampled * (d * 4 + 14) + runs_memory(9, sampled, k, d);
+    int64_t running = runs_memory(n_init + 1, rows, k, d);
+
+    if (opts->swaps) running += gathering > swapping ? gathering : swapping;
+    return results + (seeding > running ? seeding : running);
+}
