@@ -1,0 +1,167 @@
+/* The commit of an output: rows complete, closed, synced, sealed with the content's checksum, read
+ * back by other ranks, and only then named. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "segmpi/memory.h"
+#include "store_internal.h"
+
+/* ---- who wrote what ---- */
+
+static int by_first(const void *a, const void *b)
+{
+    const row_run *x = a, *y = b;
+
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Every block once.  Sorts `run`. */
+static seg_status check_runs(const row_array *a, int64_t n, row_run *run)
+{
+    int64_t next = 0;
+
+    qsort(run, (size_t)n, sizeof *run, by_first);
+    for (int64_t r = 0; r < n && run[r].first == next; r++)
+        next += run[r].count;
+    if (next == seg_rows_blocks((int64_t)a->dim[0])) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_INTERNAL, "block %lld of '%s' was not written exactly once",
+                    (long long)next, a->path);
+}
+
+/* The next rank's runs are this rank's to read back. */
+static seg_status keep_peer(seg_comm *comm, row_array *a, const int64_t *n_of, const row_run *run)
+{
+    int peer = (seg_comm_rank(comm) + 1) % seg_comm_size(comm);
+
+    for (int r = 0; r < peer; r++)
+        run += n_of[r];
+    a->n_peer = n_of[peer];
+    SEG_TRY(seg_alloc(a->n_peer, sizeof *a->peer, &a->peer));
+    if (a->n_peer > 0) memcpy(a->peer, run, (size_t)a->n_peer * sizeof *run);
+    return SEG_OK;
+}
+
+/* Collective. */
+static seg_status exchange_runs(seg_comm *comm, row_array *a)
+{
+    seg_status status = SEG_OK;
+    row_run *run = NULL;
+    int64_t *n_of = NULL, bytes;
+
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(seg_comm_size(comm), sizeof *n_of, &n_of)));
+    seg_gather_int64(comm, &a->n_runs, 1, n_of);
+    SEG_TRY_OR_DONE(
+        seg_gather_bytes(comm, a->run, a->n_runs * (int64_t)sizeof *a->run, &run, &bytes));
+    seg_status local = keep_peer(comm, a, n_of, run);
+    if (local == SEG_OK) local = check_runs(a, bytes / (int64_t)sizeof *run, run);
+    status = seg_agree(comm, local);
+done:
+    seg_free(n_of);
+    seg_free(run);
+    return status;
+}
+
+/* ---- the steps ---- */
+
+/* Collective.  Rows are complete, the file is closed, and what each node wrote is on its disk. */
+static seg_status finish_rows(seg_comm *comm, seg_output *out)
+{
+    bool wrote = out->root;
+
+    SEG_TRY(seg_agree(comm, rows_finish(out)));
+    for (int i = 0; i < out->n_rows; i++) {
+        SEG_TRY(exchange_runs(comm, &out->rows[i]));
+        wrote = wrote || out->rows[i].n_runs > 0;
+    }
+    SEG_TRY(seg_agree(comm, rows_close(out)));
+    seg_status local = seg_fault("store_sync", SEG_ERR_IO);
+    if (local == SEG_OK && wrote) local = temp_sync(out);
+    return seg_agree(comm, local);
+}
+
+/* Root.  Adds what the file says about itself. */
+static seg_status write_content(seg_output *out)
+{
+    char text[CONTENT_TEXT];
+    uint64_t hash;
+
+    if (store_find(out->file, STORE_RUN) == STORE_GROUP) {
+        SEG_TRY(content_hash(out->file, CONTENT_RUN, &hash));
+        content_text(hash, text);
+        SEG_TRY(seg_output_attr_text(out, STORE_RUN, STORE_RUN_CHECKSUM, text));
+    }
+    SEG_TRY(content_hash(out->file, CONTENT_FILE, &hash));
+    content_text(hash, text);
+    return seg_output_attr_text(out, "", STORE_CONTENT, text);
+}
+
+static seg_status seal(seg_output *out)
+{
+    SEG_TRY(seg_fault("store_seal", SEG_ERR_IO));
+    if (!out->root) return SEG_OK;
+    if (out->file < 0) out->file = store_open_serial(out->temp, H5F_ACC_RDWR);
+    if (out->file < 0) return store_write_failed("open", "temporary file", out->path);
+    SEG_TRY(write_content(out));
+    SEG_TRY(skeleton_close(out));
+    return temp_sync(out);
+}
+
+static seg_status read_back_rows(seg_input *in, const row_array *a)
+{
+    const int64_t n = (int64_t)a->dim[0];
+    input_set *set;
+
+    SEG_TRY(set_find(in, a->path, &set));
+    for (int64_t r = 0; r < a->n_peer; r++) {
+        int64_t first = a->peer[r].first * SEG_BLOCK_ROWS;
+        int64_t count = a->peer[r].count * SEG_BLOCK_ROWS;
+        SEG_TRY(set_verify(in, set, first, count < n - first ? count : n - first));
+    }
+    return SEG_OK;
+}
+
+/* Local.  Reads what other ranks have written, through a file of its own: the next rank's rows; and
+ * rank 1 what rank 0 has written besides. */
+static seg_status read_back(seg_comm *comm, const seg_output *out)
+{
+    seg_input *in = NULL;
+
+    SEG_TRY(seg_fault("store_verify", SEG_ERR_IO));
+    seg_status status = seg_input_open(out->temp, &in);
+    if (status == SEG_OK && seg_comm_rank(comm) == 1 % seg_comm_size(comm))
+        status = content_verify(in->file, out->path);
+    for (int i = 0; i < out->n_rows && status == SEG_OK; i++)
+        status = read_back_rows(in, &out->rows[i]);
+    seg_input_close(in);
+    if (status == SEG_ERR_DATA) { /* not what was written: the storage failed */
+        char what[sizeof seg_error_get()->text];
+        memcpy(what, seg_error_get()->text, sizeof what);
+        seg_error_clear();
+        status =
+            SEG_FAIL(SEG_ERR_IO, "'%s' does not read back as it was written: %s", out->path, what);
+    }
+    return status;
+}
+
+static seg_status publish(seg_output *out)
+{
+    SEG_TRY(seg_fault("store_rename", SEG_ERR_IO));
+    return out->root ? temp_publish(out) : SEG_OK;
+}
+
+seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local)
+{
+    if (local == SEG_OK && out->n_rows > 0 && !out->parallel)
+        local = SEG_FAIL(SEG_ERR_INTERNAL, "seg_output_start_rows() was forgotten");
+    SEG_TRY(seg_agree(comm, local));
+    if (out->parallel) SEG_TRY(finish_rows(comm, out));
+    SEG_TRY(seg_agree(comm, seal(out)));
+    SEG_TRY(seg_agree(comm, read_back(comm, out)));
+    return seg_agree(comm, publish(out));
+}
+
+seg_status seg_output_content_hash(seg_output *out, uint64_t *hash)
+{
+    *hash = 0;
+    return out->root ? content_hash(out->file, CONTENT_MODEL, hash) : SEG_OK;
+}

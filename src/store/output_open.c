@@ -1,0 +1,93 @@
+/* An output from its creation to its end: open, commit (output_commit.c), free. */
+#include <stdio.h>
+#include <string.h>
+
+#include "segmpi/memory.h"
+#include "segmpi/text.h"
+#include "store_internal.h"
+
+/* Root.  Version 2 object headers carry checksums of their own; the order of creation is what
+ * netCDF-4 lists variables by; times would make equal files differ. */
+static seg_status create_file(seg_output *out)
+{
+    hid_t fapl, fcpl;
+
+    store_init();
+    fapl = H5Pcreate(H5P_FILE_ACCESS);
+    fcpl = H5Pcreate(H5P_FILE_CREATE);
+    if (H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0 &&
+        H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&
+        H5Pset_link_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
+        H5Pset_attr_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0)
+        out->file = H5Fcreate(out->temp, H5F_ACC_TRUNC, fcpl, fapl);
+    if (fapl >= 0) H5Pclose(fapl);
+    if (fcpl >= 0) H5Pclose(fcpl);
+    return out->file >= 0 ? SEG_OK : store_write_failed("create", "temporary file", out->path);
+}
+
+/* Local, every rank. */
+static seg_status output_new(seg_comm *comm, const char *path, bool force, seg_output **made)
+{
+    SEG_TRY(seg_fault("store_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(1, sizeof **made, made));
+    seg_output *out = *made;
+    out->root = seg_comm_rank(comm) == 0;
+    out->force = force;
+    out->lock = -1;
+    out->file = -1;
+    return seg_text_duplicate(path, &out->path);
+}
+
+/* Local.  Root makes the file with what every file carries. */
+static seg_status output_create(seg_output *out, const char *format)
+{
+    SEG_TRY(seg_fault("store_create", SEG_ERR_CANTCREATE));
+    if (!out->root) return SEG_OK;
+    SEG_TRY(temp_create(out));
+    SEG_TRY(create_file(out));
+    SEG_TRY(seg_output_attr_text(out, "", "format", format));
+    return seg_output_attr_text(out, "", "format_version", STORE_VERSION);
+}
+
+/* Collective.  Every rank learns the random name. */
+static seg_status share_name(seg_comm *comm, seg_output *out)
+{
+    int64_t size = out->root ? (int64_t)strlen(out->temp) + 1 : 0;
+    seg_status local = SEG_OK;
+
+    seg_bcast(comm, &size, sizeof size);
+    if (!out->root) local = seg_alloc(size, 1, &out->temp);
+    SEG_TRY(seg_agree(comm, local));
+    seg_bcast(comm, out->temp, size);
+    return SEG_OK;
+}
+
+seg_status seg_output_open(seg_comm *comm, const char *path, const char *format, bool force,
+                           seg_output **out)
+{
+    seg_status status = SEG_OK;
+    seg_output *made = NULL;
+
+    *out = NULL;
+    SEG_TRY_OR_DONE(seg_agree(comm, output_new(comm, path, force, &made)));
+    SEG_TRY_OR_DONE(seg_agree(comm, output_create(made, format)));
+    SEG_TRY_OR_DONE(share_name(comm, made));
+    *out = made;
+    made = NULL;
+done:
+    seg_output_free(made);
+    return status;
+}
+
+void seg_output_free(seg_output *out)
+{
+    if (!out) return;
+    /* A parallel file can be closed by all ranks together only, so after a failure it stays open
+     * until MPI ends. */
+    if (out->file >= 0 && !out->parallel) (void)H5Fclose(out->file);
+    if (out->root) temp_remove(out);
+    rows_release(out);
+    seg_free(out->path);
+    seg_free(out->temp);
+    seg_free(out);
+}

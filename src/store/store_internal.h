@@ -1,0 +1,189 @@
+/* Shared by the files of store/: HDF5 in the house's terms, and the two objects, seg_output and
+ * seg_input.  All is local unless it says otherwise. */
+#pragma once
+
+#include <hdf5.h>
+#include <hdf5_hl.h>
+#include <sys/types.h>
+
+#include "segmpi/rows.h"
+#include "segmpi/store.h"
+
+#define STORE_MAJOR        1
+#define STORE_MINOR        0
+#define STORE_VERSION      "1.0"
+#define STORE_SLICE        ((int64_t)4 << 20)   /* bytes that are hashed while they are in cache */
+#define STORE_TRANSFER     ((int64_t)256 << 20) /* bytes of one HDF5 call at most */
+#define STORE_PATH         512                  /* a path inside a file, with its NUL */
+#define STORE_DEPTH        16                   /* groups below groups at most */
+#define STORE_MOST_OBJECTS 100000               /* of a sane file */
+#define STORE_NOT_A_COORD  "This is a netCDF dimension but not a netCDF variable."
+#define STORE_CHECKSUMS    "checksums"
+#define STORE_BLOCKS       STORE_CHECKSUMS "/block"
+#define STORE_CONTENT      "content_checksum"
+#define STORE_RUN          "provenance/run"
+#define STORE_RUN_CHECKSUM "checksum"
+
+/* Files hold little-endian values and so does memory: one type serves both. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store/ needs a little-endian machine");
+
+/* ---- store_library.c: the library and its types ---- */
+
+/* Before the first call of HDF5: no messages of its own, no plug-ins, no locks. */
+void store_init(void);
+/* Why the last HDF5 call failed: the system's reason where there is one (then *system = true),
+ * otherwise HDF5's innermost sentence. */
+const char *store_reason(char *buffer, size_t size, bool *system);
+/* A failed HDF5 call of a reader: SEG_ERR_IO with the system's reason, otherwise SEG_ERR_DATA. */
+seg_status store_read_failed(const char *what, const char *path, const char *file);
+/* A failed HDF5 call of a writer: SEG_ERR_IO. */
+seg_status store_write_failed(const char *what, const char *path, const char *file);
+
+/* Both to be closed with H5Tclose(). */
+hid_t store_type(seg_type type, int width); /* fixed size */
+hid_t store_text_type(void);                /* variable-length UTF-8 */
+/* The type of a file, of any byte order; SEG_TEXT with width 0 for variable-length text.  False for
+ * types that segmpi does not read. */
+bool store_type_of(hid_t type, seg_type *out, int *width);
+/* H5Treclaim() by the name that this version has for it. */
+void store_reclaim(hid_t type, hid_t space, void *data);
+
+/* Serial driver; -1 on failure. */
+hid_t store_open_serial(const char *path, unsigned flags);
+/* Property list for new objects of a class: order of attributes (and members) tracked, no times. */
+hid_t store_object_list(hid_t class);
+
+/* Makes room for `more` elements behind `used` ones; `array` is the address of an owned pointer. */
+seg_status store_grow(void *array, int64_t used, int64_t more, int64_t *room, size_t size);
+
+/* Rows of that many bytes that make whole blocks and, if they can, fit into STORE_SLICE. */
+int64_t store_piece_rows(int64_t row_bytes);
+/* Rows [first, first + count) of a dataset of `rank` dimensions (0: the scalar), in one independent
+ * transfer, which is the caller's to keep below STORE_TRANSFER. */
+herr_t store_read_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int64_t first,
+                       int64_t count, void *data);
+herr_t store_write_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int64_t first,
+                        int64_t count, const void *data);
+
+/* ---- store_names.c: links, paths and texts ---- */
+
+typedef enum store_kind { STORE_NOTHING, STORE_GROUP, STORE_DATASET, STORE_OTHER } store_kind;
+
+/* What stands at `path` ("" is the root); only hard links are followed, a link of another kind is
+ * STORE_OTHER. */
+store_kind store_find(hid_t file, const char *path);
+/* group/name; false if it does not fit. */
+bool store_join(const char *group, const char *name, char path[STORE_PATH]);
+/* Names of all links of a group or attributes of an object, in one block (seg_free). */
+seg_status store_links(hid_t group, H5_index_t order, int *n, char ***names);
+seg_status store_attributes(hid_t object, H5_index_t order, int *n, char ***names);
+/* Texts of a dataset or attribute of any text type and at most one dimension, in one block. */
+seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts);
+/* n texts of `width` bytes at most, in one block; NULL counts as "". */
+seg_status store_texts_copy(int n, char *const *from, char ***texts);
+
+/* ---- content.c: the checksum of all that is not row data ---- */
+
+typedef enum content_part {
+    CONTENT_FILE, /* everything but CONTENT_RUN: the root's content_checksum */
+    CONTENT_RUN,  /* group provenance/run: its own checksum, as it differs between equal runs */
+    CONTENT_MODEL /* everything but group provenance and row arrays: a model's identity */
+} content_part;
+
+seg_status content_hash(hid_t file, content_part part, uint64_t *hash);
+/* As the attributes hold it. */
+#define CONTENT_TEXT 17
+void content_text(uint64_t hash, char text[CONTENT_TEXT]);
+/* Compares a file with what it says about itself. */
+seg_status content_verify(hid_t file, const char *path);
+
+/* ---- seg_output ---- */
+
+/* Block checksums that this rank has made, in runs of blocks that follow each other. */
+typedef struct row_run {
+    int64_t first, count; /* blocks */
+} row_run;
+
+typedef struct row_array {
+    char path[STORE_PATH];
+    seg_type type;
+    int width;
+    /* from seg_output_start_rows() on: */
+    int rank;
+    hsize_t dim[4];
+    int64_t row_bytes;
+    hid_t set, sums, mem_type;
+    /* what was written */
+    int64_t n_runs, runs_room, n_sums, sums_room;
+    row_run *run;  /* [n_runs], owned */
+    uint64_t *sum; /* [n_sums] run after run, owned */
+    /* what the next rank has written, for this one to read back */
+    int64_t n_peer;
+    row_run *peer; /* [n_peer], owned */
+} row_array;
+
+struct seg_output {
+    char *path; /* the target; owned */
+    char *temp; /* the temporary file; owned; "" when there is none (any more) */
+    bool root;  /* this rank makes the skeleton */
+    bool force;
+    bool parallel; /* `file` is open on all ranks */
+    int lock;      /* root: descriptor that holds the temporary file's lock, -1 otherwise */
+    hid_t file;    /* root: while the skeleton is made; all: between start and commit; -1 else */
+    int n_rows;
+    int64_t rows_room;
+    row_array *rows; /* [n_rows], owned */
+};
+
+/* output_temp.c */
+seg_status temp_create(seg_output *out);
+seg_status temp_reserve(const seg_output *out);
+seg_status temp_sync(const seg_output *out);
+seg_status temp_publish(seg_output *out);
+void temp_remove(seg_output *out);
+
+/* output_skeleton.c */
+seg_status skeleton_group(const seg_output *out, const char *path); /* and those that lead to it */
+seg_status skeleton_close(seg_output *out);
+
+/* output_rows.c */
+seg_status rows_add(seg_output *out, const char *path, seg_type type, int width, row_array **array);
+void rows_release(seg_output *out);
+/* Local.  Writes the checksums of what this rank has written. */
+seg_status rows_finish(seg_output *out);
+/* Collective, though HDF5 brings the communicator along. */
+seg_status rows_close(seg_output *out);
+
+/* ---- seg_input ---- */
+
+typedef struct input_set input_set;
+
+struct seg_input {
+    char *path; /* owned */
+    hid_t file;
+    int64_t bytes; /* of the file */
+    char format[32];
+    int n_sets;
+    int64_t sets_room;
+    input_set *sets; /* datasets that have been read, kept open; owned */
+};
+
+/* A dataset that has passed all checks.  The window holds checksums of blocks. */
+#define INPUT_WINDOW 4096
+struct input_set {
+    char path[STORE_PATH];
+    hid_t set, file_type;
+    seg_shape shape;
+    int64_t row_bytes; /* in the file */
+    hid_t sums;        /* -1: no checksums */
+    int64_t window_first, window_count;
+    uint64_t *window; /* [INPUT_WINDOW], owned */
+};
+
+/* input_set.c */
+seg_status set_open(const seg_input *in, const char *path, input_set *set);
+void set_close(input_set *set);
+/* Compares rows [first, first + count), whole blocks, with their checksums. */
+seg_status set_verify(const seg_input *in, input_set *set, int64_t first, int64_t count);
+/* The opened set of `path`, from the cache or opened into it. */
+seg_status set_find(seg_input *in, const char *path, input_set **out);

@@ -1,0 +1,215 @@
+/* Links, paths and texts of an HDF5 file.  Only hard links are followed: a soft or external link
+ * could lead into another file. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "segmpi/memory.h"
+#include "store_internal.h"
+
+/* ---- paths ---- */
+
+/* What the link `name` of `place` leads to. */
+static store_kind link_kind(hid_t place, const char *name)
+{
+    H5L_info_t info;
+
+    if (H5Lexists(place, name, H5P_DEFAULT) <= 0) return STORE_NOTHING;
+    if (H5Lget_info(place, name, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
+        return STORE_OTHER;
+
+    hid_t object = H5Oopen(place, name, H5P_DEFAULT);
+    H5I_type_t type = H5Iget_type(object);
+    if (object >= 0) (void)H5Oclose(object);
+    return type == H5I_GROUP ? STORE_GROUP : type == H5I_DATASET ? STORE_DATASET : STORE_OTHER;
+}
+
+store_kind store_find(hid_t file, const char *path)
+{
+    char part[STORE_PATH];
+    store_kind kind = STORE_GROUP;
+
+    if (strlen(path) >= sizeof part) return STORE_NOTHING;
+    /* every beginning of the path must be a group behind hard links */
+    for (size_t end = 0; path[end]; end += path[end] == '/') {
+        if (kind != STORE_GROUP) return STORE_NOTHING;
+        end += strcspn(path + end, "/");
+        memcpy(part, path, end);
+        part[end] = '\0';
+        kind = link_kind(file, part);
+    }
+    return kind;
+}
+
+bool store_join(const char *group, const char *name, char path[STORE_PATH])
+{
+    int length = snprintf(path, STORE_PATH, "%s%s%s", group, *group ? "/" : "", name);
+
+    return length > 0 && length < STORE_PATH;
+}
+
+/* ---- lists of names ---- */
+
+/* First pass: names counted; second pass: names copied. */
+typedef struct collector {
+    int64_t n, bytes;
+    char **names; /* NULL in the first pass */
+    char *at;
+} collector;
+
+static herr_t collect(collector *c, const char *name)
+{
+    size_t size = strlen(name) + 1;
+
+    if (c->names) {
+        memcpy(c->at, name, size);
+        c->names[c->n] = c->at;
+        c->at += size;
+    }
+    c->n++;
+    c->bytes += (int64_t)size;
+    return c->n < INT_MAX ? 0 : -1;
+}
+
+static herr_t collect_link(hid_t group, const char *name, const H5L_info_t *info, void *c)
+{
+    (void)group;
+    return info->type == H5L_TYPE_HARD ? collect(c, name) : 0;
+}
+
+static herr_t collect_attribute(hid_t object, const char *name, const H5A_info_t *info, void *c)
+{
+    (void)object;
+    (void)info;
+    return collect(c, name);
+}
+
+static herr_t iterate(hid_t object, bool attributes, H5_index_t order, collector *c)
+{
+    hsize_t at = 0;
+
+    return attributes ? H5Aiterate2(object, order, H5_ITER_INC, &at, collect_attribute, c)
+                      : H5Literate(object, order, H5_ITER_INC, &at, collect_link, c);
+}
+
+static seg_status list(hid_t object, bool attributes, H5_index_t order, int *n, char ***names)
+{
+    collector count = { 0 }, fill = { 0 };
+
+    *n = 0;
+    *names = NULL;
+    if (iterate(object, attributes, order, &count) < 0) return SEG_ERR_DATA;
+    SEG_TRY(seg_alloc(count.n * (int64_t)sizeof **names + count.bytes, 1, names));
+    fill.names = *names;
+    fill.at = (char *)(*names + count.n);
+    if (iterate(object, attributes, order, &fill) < 0) {
+        seg_free(*names);
+        *names = NULL;
+        return SEG_ERR_DATA;
+    }
+    *n = (int)fill.n;
+    return SEG_OK;
+}
+
+seg_status store_links(hid_t group, H5_index_t order, int *n, char ***names)
+{
+    return list(group, false, order, n, names);
+}
+
+seg_status store_attributes(hid_t object, H5_index_t order, int *n, char ***names)
+{
+    return list(object, true, order, n, names);
+}
+
+/* ---- texts ---- */
+
+seg_status store_texts_copy(int n, char *const *from, char ***texts)
+{
+    collector c = { 0 };
+    int64_t bytes = 0;
+
+    for (int i = 0; i < n; i++)
+        bytes += (int64_t)(from[i] ? strlen(from[i]) : 0) + 1;
+    SEG_TRY(seg_alloc(n * (int64_t)sizeof **texts + bytes, 1, texts));
+    c.names = *texts;
+    c.at = (char *)(*texts + n);
+    for (int i = 0; i < n; i++)
+        (void)collect(&c, from[i] ? from[i] : "");
+    return SEG_OK;
+}
+
+static herr_t read_raw(hid_t source, bool attribute, hid_t type, void *data)
+{
+    return attribute ? H5Aread(source, type, data)
+                     : H5Dread(source, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+}
+
+static seg_status variable_texts(hid_t source, bool attribute, hid_t space, int n, char ***texts)
+{
+    char **raw = NULL;
+    hid_t type = store_text_type();
+
+    SEG_TRY(seg_alloc(n, sizeof *raw, &raw));
+    /* memory of the file's own character set: the bytes are the same */
+    hid_t source_type = attribute ? H5Aget_type(source) : H5Dget_type(source);
+    seg_status status = SEG_ERR_DATA;
+    if (H5Tset_cset(type, H5Tget_cset(source_type)) >= 0 &&
+        read_raw(source, attribute, type, raw) >= 0) {
+        status = store_texts_copy(n, raw, texts);
+        store_reclaim(type, space, raw);
+    }
+    H5Tclose(source_type);
+    H5Tclose(type);
+    seg_free(raw);
+    return status;
+}
+
+static seg_status fixed_texts(hid_t source, bool attribute, hid_t type, int n, char ***texts)
+{
+    seg_status status = SEG_OK;
+    size_t width = H5Tget_size(type);
+    bool blanks = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
+    char *raw = NULL, *line = NULL, **each = NULL;
+
+    SEG_TRY_OR_DONE(seg_alloc(n, width, &raw));
+    SEG_TRY_OR_DONE(seg_alloc(n, width + 1, &line));
+    SEG_TRY_OR_DONE(seg_alloc(n, sizeof *each, &each));
+    if (read_raw(source, attribute, type, raw) < 0) {
+        status = SEG_ERR_DATA;
+        goto done;
+    }
+    for (int i = 0; i < n; i++) {
+        each[i] = line + (size_t)i * (width + 1);
+        memcpy(each[i], raw + (size_t)i * width, width);
+        for (size_t end = strlen(each[i]); blanks && end > 0 && each[i][end - 1] == ' '; end--)
+            each[i][end - 1] = '\0';
+    }
+    status = store_texts_copy(n, each, texts);
+done:
+    seg_free(raw);
+    seg_free(line);
+    seg_free(each);
+    return status;
+}
+
+seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts)
+{
+    hid_t type = attribute ? H5Aget_type(source) : H5Dget_type(source);
+    hid_t space = attribute ? H5Aget_space(source) : H5Dget_space(source);
+    hssize_t points = H5Sget_simple_extent_npoints(space);
+    seg_status status = SEG_ERR_DATA;
+    seg_type kind;
+    int width;
+
+    *n = 0;
+    *texts = NULL;
+    if (points >= 0 && points < INT_MAX / 2 && H5Sget_simple_extent_ndims(space) <= 1 &&
+        store_type_of(type, &kind, &width) && kind == SEG_TEXT) {
+        status = width == 0 ? variable_texts(source, attribute, space, (int)points, texts)
+                            : fixed_texts(source, attribute, type, (int)points, texts);
+        if (status == SEG_OK) *n = (int)points;
+    }
+    H5Sclose(space);
+    H5Tclose(type);
+    return status;
+}
