@@ -74,7 +74,7 @@ static void make(seg_comm *of, int64_t n, int d, cell value, seg_matrix *m)
     double max_abs[64], z[64];
 
     for (int t = 0; t < d; t++) {
-        max_abs[t] = 2e6;
+        max_abs[t] = value == far_away ? 2e6 : value == own_value ? 1e4 : 64;
         grid[t] = seg_matrix_grid(n, max_abs[t], INFINITY) < GRID
                       ? seg_matrix_grid(n, max_abs[t], INFINITY)
                       : GRID;
@@ -118,7 +118,7 @@ static double sum_over_ranks(double mine)
 static void assert_consistent(const seg_matrix *m, const seg_kmeans *kmeans)
 {
     int64_t wrong = 0, size[64] = { 0 };
-    double inertia = 0, z[64];
+    double inertia = 0, z[64], sum[64] = { 0 };
     int k = kmeans->n_clusters;
 
     for (int64_t i = 0; i < m->rows.count; i++) {
@@ -144,6 +144,7 @@ static void assert_consistent(const seg_matrix *m, const seg_kmeans *kmeans)
         wrong += !(fabs((double)kmeans->distance[i] - sqrt(best)) <= 1e-6 + 1e-4 * sqrt(best));
         wrong += !(fabs((double)kmeans->margin[i] - margin) <= 2e-4);
         size[label]++;
+        sum[label] += z[0];
         inertia += best;
     }
     seg_sum_int64(comm, &wrong, 1);
@@ -152,6 +153,10 @@ static void assert_consistent(const seg_matrix *m, const seg_kmeans *kmeans)
     for (int j = 0; j < k; j++) {
         assert_int_equal(size[j], kmeans->cluster_size[j]);
         if (j > 0) assert_true(size[j] <= size[j - 1]);
+        double mean = sum_over_ranks(sum[j]) / (double)size[j];
+        double center = kmeans->cluster_centers[j * m->d];
+        double room = fabs(mean) < 1e3 ? 1e-11 : (double)FLT_EPSILON; /* float32 steps out there */
+        if (kmeans->converged) assert_true(fabs(center - mean) <= room * (1 + fabs(mean)));
     }
     assert_true(fabs(sum_over_ranks(inertia) - kmeans->inertia) <=
                 1e-10 * kmeans->inertia + 1e-16 * kmeans->total_squares);
@@ -422,6 +427,41 @@ static void swaps_never_raise_the_cost(void **state)
     assert_true(lower > 0);
 }
 
+/* Clients within float32's noise of the plane between two centers. */
+static void labels_near_a_tie_are_the_float64_answer(void **state)
+{
+    (void)state;
+    enum { N = 4000, D = 3 };
+    const double centers[2 * D] = { 10.1, -7.3, 3.7, -11.9, 9.1, 0.3 };
+    int32_t label[N];
+    int64_t n_redone, wrong = 0;
+    seg_matrix m;
+    double z[D];
+
+    make(comm, N, D, blurred, &m);
+    for (int64_t i = 0; i < m.rows.count; i++) {
+        for (int t = 0; t < D; t++)
+            z[t] = (centers[t] + centers[D + t]) / 2 +
+                   1e-7 * noise(m.rows.first + i, t) * (centers[D + t] - centers[t]);
+        seg_matrix_set(&m, i, 1, z);
+    }
+    assert_int_equal(seg_kmeans_assign(comm, kernels, &m, 2, centers, label, NULL, NULL, &n_redone),
+                     SEG_OK);
+    for (int64_t i = 0; i < m.rows.count; i++) {
+        double d2[2] = { 0, 0 };
+        seg_matrix_get(&m, i, 1, z);
+        for (int c = 0; c < 2 * D; c++) {
+            double diff = z[c % D] - centers[c];
+            d2[c / D] = fma(diff, diff, d2[c / D]);
+        }
+        wrong += label[i] != (d2[1] < d2[0]);
+    }
+    seg_sum_int64(comm, &wrong, 1);
+    assert_int_equal(wrong, 0);
+    assert_true(n_redone > N / 2);
+    seg_matrix_release(&m);
+}
+
 static void seeds_change_the_restarts(void **state)
 {
     (void)state;
@@ -449,6 +489,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(given_centers_make_plain_lloyd),
         cmocka_unit_test(empty_clusters_take_the_farthest_clients),
         cmocka_unit_test(swaps_never_raise_the_cost),
+        cmocka_unit_test(labels_near_a_tie_are_the_float64_answer),
         cmocka_unit_test(seeds_change_the_restarts),
     };
 

@@ -1,4 +1,5 @@
-/* The exponential race: its law, and what never wins. */
+/* Draws inside cluster/: the law of the exponential race, what never wins, and the sample that
+ * every rank holds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,10 @@
 #include <string.h>
 
 #include "cluster_internal.h"
+
+#include "segmpi/log.h"
+
+static seg_comm *comm;
 
 #define N     6
 #define DRAWS 200000
@@ -87,13 +92,55 @@ static void nobody_wins_where_all_distances_are_zero(void **state)
     assert_int_equal(rival.row, INT64_MAX);
 }
 
-int main(void)
+/* Cell = row + column / 2, so a row tells which one it is. */
+static void a_sample_is_one_row_of_each_range_on_every_rank(void **state)
+{
+    (void)state;
+    static const int64_t totals[] = { 1, 1000, KMEANS_SAMPLE_ROWS, 40000 };
+    const int grid[3] = { 5, 5, 5 };
+    const double max_abs[3] = { 40000, 40000, 40000 };
+    int64_t wrong = 0;
+
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++) {
+        int64_t n = totals[i], size = n < KMEANS_SAMPLE_ROWS ? n : KMEANS_SAMPLE_ROWS;
+        seg_matrix m, sample;
+        double z[3];
+        assert_int_equal(seg_matrix_init(&m,
+                                         seg_rows_of(n, seg_comm_rank(comm), seg_comm_size(comm)),
+                                         3, grid, max_abs),
+                         SEG_OK);
+        for (int64_t row = 0; row < m.rows.count; row++) {
+            for (int t = 0; t < 3; t++)
+                z[t] = (double)(m.rows.first + row) + t / 2.0;
+            seg_matrix_set(&m, row, 1, z);
+        }
+        assert_int_equal(kmeans_sample(comm, &m, 9, &sample), SEG_OK);
+        wrong += sample.rows.total != size || sample.rows.count != size;
+        for (int64_t s = 0; s < size; s++) {
+            seg_matrix_get(&sample, s, 1, z);
+            wrong += (int64_t)z[0] < s * n / size || (int64_t)z[0] >= (s + 1) * n / size;
+            for (int t = 1; t < 3; t++)
+                wrong += fabs(z[t] - z[0] - t / 2.0) > 0;
+        }
+        seg_matrix_release(&sample);
+        seg_matrix_release(&m);
+    }
+    seg_sum_int64(comm, &wrong, 1);
+    assert_int_equal(wrong, 0);
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_win_in_proportion_to_their_squared_distance),
         cmocka_unit_test(a_race_in_parts_has_the_same_winner),
         cmocka_unit_test(nobody_wins_where_all_distances_are_zero),
+        cmocka_unit_test(a_sample_is_one_row_of_each_range_on_every_rank),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
+    seg_log_init("test", SEG_QUIET);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    seg_comm_close(comm);
+    return failed;
 }
