@@ -7,12 +7,13 @@
 #include "segmpi/text.h"
 #include "store_internal.h"
 
-#define MOST_VALUES ((int64_t)1 << 48)
-#define MOST_CHUNK  ((int64_t)1 << 30) /* bytes of one unpacked chunk */
-#define MOST_CACHE  ((int64_t)256 << 20)
-#define BOMB_FROM   ((int64_t)4 << 30) /* declared bytes from which the ratio is checked */
-#define BOMB_RATIO  1100               /* deflate packs zeros about 1,030 times */
-#define REFUSE(...) SEG_FAIL(SEG_ERR_DATA, __VA_ARGS__)
+#define MOST_VALUES    ((int64_t)1 << 48)
+#define MOST_CHUNK     ((int64_t)1 << 30) /* bytes of one unpacked chunk */
+#define MOST_CACHE     ((int64_t)256 << 20)
+#define BOMB_FROM      ((int64_t)4 << 30) /* declared bytes from which the ratio is checked */
+#define BOMB_RATIO     1100               /* deflate packs zeros about 1,030 times */
+#define VARIABLE_BYTES 16 /* in the file, of a variable-length text: length and place */
+#define REFUSE(...)    SEG_FAIL(SEG_ERR_DATA, __VA_ARGS__)
 
 /* What a message names. */
 typedef struct place {
@@ -43,7 +44,8 @@ static seg_status check_shape(hid_t set, const place *at, input_set *s, int64_t 
         values *= (int64_t)dim[i];
         if (i > 0) s->row_bytes *= (int64_t)dim[i];
     }
-    *bytes = values * (int64_t)H5Tget_size(s->file_type);
+    const bool variable = s->shape.type == SEG_TEXT && s->shape.width == 0;
+    *bytes = values * (variable ? VARIABLE_BYTES : (int64_t)H5Tget_size(s->file_type));
     return SEG_OK;
 }
 
