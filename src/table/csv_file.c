@@ -79,7 +79,7 @@ static seg_status grow(csv_window *window, int64_t want)
 {
     char *bytes;
 
-    if (window->capacity >= want) return SEG_OK;
+    if (window->bytes && window->capacity >= want) return SEG_OK;
     SEG_TRY(seg_fault("csv_window_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(want + 1, 1, &bytes)); /* a line feed at the end */
     if (window->length > 0) memcpy(bytes, window->bytes, (size_t)window->length);
@@ -100,35 +100,56 @@ static seg_status change_file(csv_window *window, const csv_plan *plan, int file
     return SEG_OK;
 }
 
+/* Bytes of the file from `offset` on that are present. */
+static int64_t bytes_held(const csv_window *window, int file, int64_t offset)
+{
+    const int64_t end = window->base + window->length;
+
+    return window->file == file && window->base <= offset && offset < end ? end - offset : 0;
+}
+
 /* Keeps what it holds from `offset` on and reads the rest. */
 seg_status csv_window_read(csv_window *window, const csv_plan *plan, int file, int64_t offset,
                            int64_t want)
 {
     const int64_t left = plan->files[file].size - offset;
-    int64_t held = window->base + window->length - offset;
+    const int64_t held = bytes_held(window, file, offset);
 
-    SEG_TRY(change_file(window, plan, file));
     if (want > left) want = left;
-    if (window->length == 0 || offset < window->base || held < 0) held = 0;
+    if (held > 0 && held >= want) return SEG_OK;
+    SEG_TRY(change_file(window, plan, file));
     if (held > 0 && offset > window->base)
         memmove(window->bytes, window->bytes + (offset - window->base), (size_t)held);
     window->base = offset;
     window->length = held;
     SEG_TRY(grow(window, want));
-    if (want > held) {
-        SEG_TRY(read_bytes(window->descriptor, plan->paths[file], offset + held, want - held,
-                           window->bytes + held));
-        window->length = want;
-    }
-    window->bytes[window->length] = '\n';
+    SEG_TRY(read_bytes(window->descriptor, plan->paths[file], offset + held, want - held,
+                       window->bytes + held));
+    window->length = want;
+    window->bytes[want] = '\n';
     return SEG_OK;
 }
 
-csv_view csv_window_view(const csv_window *window, const csv_plan *plan, int64_t offset)
+seg_status csv_window_extend(csv_window *window, const csv_plan *plan, int file, int64_t offset,
+                             bool *extended)
 {
+    const int64_t held = bytes_held(window, file, offset);
+    int64_t want = 2 * held > plan->window_bytes ? 2 * held : plan->window_bytes;
+
+    if (want > CSV_RECORD_MOST) want = CSV_RECORD_MOST; /* wherever the window begins */
+    *extended = held < want;
+    return *extended ? csv_window_read(window, plan, file, offset, want) : SEG_OK;
+}
+
+csv_view csv_window_view(const csv_window *window, const csv_plan *plan, int file, int64_t offset)
+{
+    static const char nothing[] = "\n";
+    const int64_t held = bytes_held(window, file, offset);
+
+    if (held == 0) return (csv_view) { .at = nothing, .end = nothing };
     return (csv_view) { .at = window->bytes + (offset - window->base),
                         .end = window->bytes + window->length,
-                        .last = window->base + window->length == plan->files[window->file].size };
+                        .last = offset + held == plan->files[file].size };
 }
 
 void csv_window_release(csv_window *window)

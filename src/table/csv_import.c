@@ -14,7 +14,7 @@
 #define BAD_BYTES    400 /* of one complaint */
 
 /* Everything that one import holds. */
-typedef struct import {
+typedef struct importer {
     seg_comm *comm;
     const seg_csv_opts *opts;
     csv_plan plan;
@@ -34,9 +34,9 @@ typedef struct import {
     char *ids;           /* [round_rows], owned: int64_t or texts */
     int64_t *source_row; /* [round_rows], owned */
     int64_t missing;
-} import;
+} importer;
 
-static void import_release(import *m)
+static void import_release(importer *m)
 {
     csv_reader_release(&m->reader);
     csv_schema_release(&m->schema);
@@ -65,7 +65,7 @@ static seg_status check_options(const seg_csv_opts *opts)
     return SEG_OK;
 }
 
-static seg_status import_init(import *m)
+static seg_status import_init(importer *m)
 {
     SEG_TRY(check_options(m->opts));
     SEG_TRY(seg_fault("csv_alloc", SEG_ERR_MEMORY));
@@ -75,7 +75,7 @@ static seg_status import_init(import *m)
 }
 
 /* Rank 0: sizes, dialect, columns, headers. */
-static seg_status read_heads(import *m)
+static seg_status read_heads(importer *m)
 {
     csv_plan *plan = &m->plan;
     int64_t piece = 0;
@@ -89,7 +89,7 @@ static seg_status read_heads(import *m)
     return csv_schema_detect(plan, m->opts, &m->schema);
 }
 
-static seg_status share_heads(import *m)
+static seg_status share_heads(importer *m)
 {
     const bool root = seg_comm_rank(m->comm) == 0;
 
@@ -103,7 +103,7 @@ static seg_status share_heads(import *m)
 
 /* ---- pass 1 ---- */
 
-static seg_status gather_scans(import *m, csv_scan *mine)
+static seg_status gather_scans(importer *m, csv_scan *mine)
 {
     const int ranks = seg_comm_size(m->comm);
     int64_t hash[2] = { mine->hash_low, mine->hash_high };
@@ -120,7 +120,7 @@ done:
     return status;
 }
 
-static seg_status count_rows(import *m)
+static seg_status count_rows(importer *m)
 {
     const int64_t pieces = csv_plan_pieces(&m->plan), ranks = seg_comm_size(m->comm);
     const int64_t first = pieces * seg_comm_rank(m->comm) / ranks;
@@ -139,7 +139,7 @@ static seg_status count_rows(import *m)
 /* ---- bad rows ---- */
 
 /* This rank's share of the complaints about the first bad rows of all. */
-static seg_status complain(import *m, char *text, int64_t *size)
+static seg_status complain(importer *m, char *text, int64_t *size)
 {
     const csv_start *mine = &m->starts[seg_comm_rank(m->comm)];
     seg_status status = SEG_OK;
@@ -162,7 +162,7 @@ static seg_status complain(import *m, char *text, int64_t *size)
 }
 
 /* All ranks have the same complaints, so they decide alike. */
-static seg_status judge_bad_rows(import *m, const char *lines, int64_t size)
+static seg_status judge_bad_rows(importer *m, const char *lines, int64_t size)
 {
     const long long bad = (long long)m->total.bad, most = (long long)m->opts->skip_bad_rows;
 
@@ -175,7 +175,7 @@ static seg_status judge_bad_rows(import *m, const char *lines, int64_t size)
     return SEG_OK;
 }
 
-static seg_status report_bad_rows(import *m)
+static seg_status report_bad_rows(importer *m)
 {
     char mine[BAD_SHOWN * BAD_BYTES], *all = NULL;
     seg_status status = SEG_OK;
@@ -198,7 +198,7 @@ static int64_t next_block(const csv_plan *plan, int64_t row)
     return (row + plan->block_rows - 1) / plan->block_rows * plan->block_rows;
 }
 
-static void deal_rows(import *m)
+static void deal_rows(importer *m)
 {
     const csv_start *mine = &m->starts[seg_comm_rank(m->comm)];
     const int64_t rows = m->total.records - m->total.bad;
@@ -214,18 +214,18 @@ static void deal_rows(import *m)
     m->id_texts = m->total.id_texts > 0;
 }
 
-static seg_status round_init(import *m)
+static seg_status round_init(importer *m)
 {
     const size_t id = m->id_texts ? (size_t)m->total.id_width : sizeof(int64_t);
     const size_t cell = m->opts->float32 ? sizeof(float) : sizeof(double);
 
     SEG_TRY(seg_fault("csv_round_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(m->round_rows * m->schema.d, cell, &m->features));
-    SEG_TRY(seg_alloc(m->round_rows, id, &m->ids));
+    SEG_TRY(seg_alloc(m->round_rows + 1, id, &m->ids));
     return seg_alloc(m->round_rows, sizeof *m->source_row, &m->source_row);
 }
 
-static seg_status declare(import *m, const seg_provenance *provenance, seg_output *out)
+static seg_status declare(importer *m, const seg_provenance *provenance, seg_output *out)
 {
     const csv_schema *schema = &m->schema;
     const seg_type type = m->opts->float32 ? SEG_FLOAT32 : SEG_FLOAT64;
@@ -254,21 +254,25 @@ done:
     return status;
 }
 
-static seg_status store_id(import *m, const csv_cell *id, int64_t i)
+static seg_status store_id(importer *m, const csv_cell *id, int64_t i)
 {
-    char text[CSV_ID_MOST + 1] = "";
+    const int64_t width = m->id_texts ? m->total.id_width : (int64_t)sizeof(int64_t);
+    char *to = m->ids + i * width;
     int64_t value = 0;
+    bool same;
 
-    if (m->id_texts && csv_cell_copy(id, text, m->total.id_width + 1))
-        memcpy(m->ids + i * m->total.id_width, text, (size_t)m->total.id_width);
-    else if (!m->id_texts && csv_integer(id->text, id->length, &value))
-        memcpy(m->ids + i * (int64_t)sizeof value, &value, sizeof value);
-    else
-        return SEG_FAIL(SEG_ERR_IO, "an id is not what it was; were the data changed meanwhile?");
-    return SEG_OK;
+    memset(to, 0, (size_t)width);
+    if (m->id_texts) {
+        same = csv_cell_copy(id, to, width + 1); /* the NUL falls on an id that is still to come */
+    } else {
+        same = csv_integer(id->text, id->length, &value);
+        memcpy(to, &value, sizeof value);
+    }
+    if (same) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_IO, "an id is not what it was; were the data changed meanwhile?");
 }
 
-static seg_status parse_rows(import *m, int64_t count)
+static seg_status parse_rows(importer *m, int64_t count)
 {
     const int d = m->schema.d;
     csv_record record;
@@ -287,7 +291,7 @@ static seg_status parse_rows(import *m, int64_t count)
 }
 
 /* Rows from the range's first record to the first block belong to the rank before. */
-static seg_status skip_rows(import *m)
+static seg_status skip_rows(importer *m)
 {
     csv_record record;
     int64_t rows = m->first - m->starts[seg_comm_rank(m->comm)].row;
@@ -298,7 +302,7 @@ static seg_status skip_rows(import *m)
     return SEG_OK;
 }
 
-static seg_status write_round(import *m, int64_t first, seg_output *out)
+static seg_status write_round(importer *m, int64_t first, seg_output *out)
 {
     const int64_t left = m->end - first;
     const int64_t count = left < m->round_rows ? left : m->round_rows;
@@ -312,7 +316,7 @@ static seg_status write_round(import *m, int64_t first, seg_output *out)
 
 /* All ranks go as many rounds as the one with the most rows, so that an error on one ends all
  * soon. */
-static seg_status write_rows(import *m, seg_output *out)
+static seg_status write_rows(importer *m, seg_output *out)
 {
     const int64_t rows = m->total.records - m->total.bad;
     int64_t most = m->end - m->first;
@@ -329,6 +333,7 @@ static seg_status write_rows(import *m, seg_output *out)
     }
     seg_progress_set(rows);
     seg_progress_end(NULL);
+    seg_phase_end();
     seg_sum_int64(m->comm, &m->missing, 1);
     return SEG_OK;
 }
@@ -355,7 +360,7 @@ static void join_names(const seg_csv_opts *opts, char *to, size_t size)
     if (used >= size) memcpy(to + size - 4, "...", 4);
 }
 
-static void fill_provenance(const import *m, const char *input_name, seg_provenance *provenance)
+static void fill_provenance(const importer *m, const char *input_name, seg_provenance *provenance)
 {
     provenance->input_name = input_name;
     provenance->input_bytes = m->bytes;
@@ -365,7 +370,7 @@ static void fill_provenance(const import *m, const char *input_name, seg_provena
     provenance->rows_dropped = m->total.bad;
 }
 
-static seg_status import_files(import *m, seg_provenance *provenance, seg_output *out)
+static seg_status import_files(importer *m, seg_provenance *provenance, seg_output *out)
 {
     char names[1000];
 
@@ -388,13 +393,14 @@ static seg_status import_files(import *m, seg_provenance *provenance, seg_output
 seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenance *provenance,
                           seg_output *out, seg_csv_summary *summary)
 {
-import m = {.comm = comm, .opts = opts, .reader = {.window = CSV_WINDOW_EMPTY } };
+    importer m = { .comm = comm, .opts = opts, .reader = { .window = CSV_WINDOW_EMPTY } };
     seg_status status = SEG_OK;
 
     m.plan = (csv_plan) { .n_files = opts->n_paths,
                           .paths = opts->paths,
                           .schema = &m.schema,
                           .piece_bytes = CSV_PIECE,
+                          .window_bytes = CSV_WINDOW,
                           .block_rows = SEG_BLOCK_ROWS,
                           .skip_bad = opts->skip_bad_rows > 0 };
     SEG_TRY_OR_DONE(seg_agree(comm, import_init(&m)));
@@ -403,7 +409,9 @@ import m = {.comm = comm, .opts = opts, .reader = {.window = CSV_WINDOW_EMPTY } 
     SEG_TRY_OR_DONE(import_files(&m, provenance, out));
     seconds = seg_time_now() - seconds;
     seg_max_double(comm, &seconds, 1);
+    seg_phase_begin("checking and syncing");
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, SEG_OK));
+    seg_phase_end();
     *summary = (seg_csv_summary) { .rows = m.total.records - m.total.bad,
                                    .bad_rows = m.total.bad,
                                    .missing_cells = m.missing,

@@ -21,7 +21,7 @@
 #include "segmpi/table.h"
 
 #define CSV_PIECE       ((int64_t)1 << 20)  /* ranges of ranks begin at multiples of it */
-#define CSV_WINDOW      ((int64_t)4 << 20)  /* bytes read at once in pass 2 */
+#define CSV_WINDOW      ((int64_t)1 << 20)  /* bytes read at once */
 #define CSV_RECORD_MOST ((int64_t)16 << 20) /* a longer record means a quote that never closes */
 #define CSV_NUMBER_MOST 1024                /* bytes of a cell that holds a number */
 #define CSV_ID_MOST     255                 /* bytes of an id */
@@ -90,6 +90,8 @@ typedef struct csv_cell {
     bool quoted;
 } csv_cell;
 
+/* Bytes of the cell as text. */
+int64_t csv_cell_length(const csv_cell *cell);
 /* The cell as text; false if it does not fit into `size` bytes with its NUL. */
 bool csv_cell_copy(const csv_cell *cell, char *to, int64_t size);
 
@@ -154,8 +156,8 @@ typedef struct csv_file {
 typedef struct csv_window {
     int descriptor; /* -1: no file is open */
     int file;
-    char *bytes; /* owned */
-    int64_t base, length, capacity;
+    char *bytes;                    /* owned */
+    int64_t base, length, capacity; /* of the file's bytes: place of the first, number, room */
 } csv_window;
 
 #define CSV_WINDOW_EMPTY ((csv_window) { .descriptor = -1, .file = -1 })
@@ -166,7 +168,8 @@ typedef struct csv_plan {
     const char *const *paths; /* borrowed */
     csv_file *files;          /* [n_files], owned by whoever made the plan */
     const csv_schema *schema; /* borrowed */
-    int64_t piece_bytes;      /* CSV_PIECE */
+    int64_t piece_bytes;      /* CSV_PIECE; tests cut finer */
+    int64_t window_bytes;     /* CSV_WINDOW */
     int64_t block_rows;       /* SEG_BLOCK_ROWS */
     bool skip_bad;
 } csv_plan;
@@ -176,8 +179,12 @@ seg_status csv_file_measure(const char *path, csv_file *file);
 /* Local.  Makes the bytes [offset, offset + want) of a file present, as far as it has them. */
 seg_status csv_window_read(csv_window *window, const csv_plan *plan, int file, int64_t offset,
                            int64_t want);
-/* The bytes of the window from `offset` on. */
-csv_view csv_window_view(const csv_window *window, const csv_plan *plan, int64_t offset);
+/* Local.  For a record at `offset` that the window cuts: reads it from there on, with twice as much
+ * of it as before; not *extended if it is longer than CSV_RECORD_MOST. */
+seg_status csv_window_extend(csv_window *window, const csv_plan *plan, int file, int64_t offset,
+                             bool *extended);
+/* The bytes of the file from `offset` on that the window holds, maybe none. */
+csv_view csv_window_view(const csv_window *window, const csv_plan *plan, int file, int64_t offset);
 void csv_window_release(csv_window *window);
 
 /* ---- the head ---- */

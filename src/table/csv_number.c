@@ -3,14 +3,20 @@
  * Method: W. D. Clinger, "How to read floating point numbers accurately", PLDI 1990.  A decimal
  * whose digits are an integer up to 2^53 and whose power of ten is at most 10^22 is one exact
  * integer multiplied or divided by one exact power: a single rounding.  That covers the amounts of
- * a bank; the rest goes to strtod, which glibc rounds correctly, in the "C" locale that this
- * program never leaves. */
+ * a bank.  Up to 19 digits, which is any double that another program has printed, the same is done
+ * in twice the precision, and holds where the error bound proves the rounding.  The rest goes to
+ * strtod, which glibc rounds correctly, in the "C" locale that this program never leaves. */
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "csv_internal.h"
 
 #define EXACT_POWERS 22
+#define EXACT_DIGITS 19 /* that a uint64_t holds */
+
+_Static_assert(FLT_EVAL_METHOD == 0, "double arithmetic must round to double");
 
 static const double power_of_ten[EXACT_POWERS + 1] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
                                                        1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -43,6 +49,40 @@ static const char *take_exponent(const char *p, int64_t *exponent)
         if (e < 100000) e = 10 * e + (*p - '0');
     *exponent += negative ? -e : e;
     return p;
+}
+
+/* A mantissa above 2^53.  The result is high + low, where high is rounded to nearest and low is
+ * wrong by at most 2 units in its last place; where that could change the sum, nothing is proven.
+ */
+static bool round_long_mantissa(uint64_t mantissa, int64_t exponent, double *value)
+{
+    const uint64_t tail = mantissa & 0x7ff; /* the other 53 bits are a double */
+    const double m = (double)(mantissa - tail), rest = (double)tail;
+    double high, low;
+
+    if (exponent < 0) {
+        const double power = power_of_ten[-exponent];
+        high = m / power;
+        low = (fma(-high, power, m) + rest) / power;
+    } else {
+        const double power = power_of_ten[exponent];
+        high = m * power;
+        low = fma(rest, power, fma(m, power, -high));
+    }
+    const double bound = fabs(low) * (4 * DBL_EPSILON);
+
+    *value = high + low;
+    return high + (low - bound) == high + (low + bound);
+}
+
+/* mantissa * 10^exponent to the nearest double, or false if only strtod can tell. */
+static inline bool round_mantissa(uint64_t mantissa, int64_t exponent, double *value)
+{
+    if (exponent < -EXACT_POWERS || exponent > EXACT_POWERS) return false;
+    if (mantissa > (uint64_t)1 << 53) return round_long_mantissa(mantissa, exponent, value);
+    *value = exponent < 0 ? (double)mantissa / power_of_ten[-exponent]
+                          : (double)mantissa * power_of_ten[exponent];
+    return true;
 }
 
 static const char *slow_number(const char *text, const char *end, char decimal, double *value)
@@ -81,13 +121,9 @@ const char *csv_number(const char *text, char decimal, double *value)
         p = take_exponent(p + 1, &exponent);
         if (!p) return NULL;
     }
-    if (n > 19 || mantissa > (uint64_t)1 << 53 || exponent < -EXACT_POWERS ||
-        exponent > EXACT_POWERS)
+    if (n > EXACT_DIGITS || !round_mantissa(mantissa, exponent, value))
         return slow_number(text, p, decimal, value);
-
-    double exact = (double)mantissa;
-    exact = exponent < 0 ? exact / power_of_ten[-exponent] : exact * power_of_ten[exponent];
-    *value = negative ? -exact : exact;
+    if (negative) *value = -*value;
     return p;
 }
 

@@ -33,37 +33,24 @@ static bool find_record(csv_reader *reader)
     return true;
 }
 
-static int64_t bytes_held(const csv_reader *reader)
-{
-    const csv_window *window = &reader->window;
-
-    if (window->file != reader->file || reader->offset < window->base) return 0;
-    return window->base + window->length - reader->offset;
-}
-
 /* Reads more of the file until the record is whole. */
 static seg_status parse(csv_reader *reader, double *row, csv_record *record, csv_verdict *verdict)
 {
     const csv_plan *plan = reader->plan;
+    bool extended = true;
 
-    for (;;) {
-        const int64_t held = bytes_held(reader);
-        if (held > 0) {
-            const csv_view view = csv_window_view(&reader->window, plan, reader->offset);
-            *verdict = csv_record_parse(plan->schema, view, row, record);
-            if (*verdict != CSV_MORE) {
-                reader->offset += record->next - view.at;
-                return SEG_OK;
-            }
+    while (extended) {
+        const csv_view view = csv_window_view(&reader->window, plan, reader->file, reader->offset);
+        *verdict = csv_record_parse(plan->schema, view, row, record);
+        if (*verdict != CSV_MORE) {
+            reader->offset += record->next - view.at;
+            return SEG_OK;
         }
-        if (held >= CSV_RECORD_MOST)
-            return SEG_FAIL(SEG_ERR_DATA,
-                            "line %lld begins a record of more than 16 MiB; is a quote not closed?",
-                            (long long)reader->line);
-        int64_t want = 2 * held > CSV_WINDOW ? 2 * held : CSV_WINDOW;
-        if (want > CSV_RECORD_MOST) want = CSV_RECORD_MOST; /* wherever the window begins */
-        SEG_TRY(csv_window_read(&reader->window, plan, reader->file, reader->offset, want));
+        SEG_TRY(csv_window_extend(&reader->window, plan, reader->file, reader->offset, &extended));
     }
+    return SEG_FAIL(SEG_ERR_DATA,
+                    "line %lld begins a record of more than 16 MiB; is a quote not closed?",
+                    (long long)reader->line);
 }
 
 static seg_status complain(const csv_reader *reader, const csv_record *record)

@@ -18,6 +18,15 @@ void csv_dialect_init(char delimiter, char decimal, csv_dialect *dialect)
     if (delimiter == CSV_BLANKS) dialect->stops['\t'] = 1;
 }
 
+int64_t csv_cell_length(const csv_cell *cell)
+{
+    int64_t quotes = 0;
+
+    for (int64_t i = 0; i < cell->length && cell->quoted; i++)
+        quotes += cell->text[i] == '"';
+    return cell->length - quotes / 2;
+}
+
 bool csv_cell_copy(const csv_cell *cell, char *to, int64_t size)
 {
     int64_t length = 0;
@@ -64,13 +73,11 @@ static void trim(const csv_dialect *dialect, csv_cell *cell)
     }
 }
 
-/* *at stands on the opening quote; afterwards on the delimiter or line feed after the cell. */
-static csv_verdict take_quoted(const csv_dialect *dialect, csv_view view, const char **at,
-                               csv_cell *cell, csv_record *record)
+/* *at stands after the opening quote; afterwards on the closing one. */
+static csv_verdict find_closing_quote(csv_view view, const char **at, csv_record *record)
 {
-    const char *p = *at + 1;
+    const char *p = *at;
 
-    *cell = (csv_cell) { .text = p, .quoted = true };
     for (;; p++) {
         while (*p != '"' && *p != '\n' && *p != '\0')
             p++;
@@ -84,6 +91,19 @@ static csv_verdict take_quoted(const csv_dialect *dialect, csv_view view, const 
         if (p[1] != '"') break;
         p++;
     }
+    *at = p;
+    return CSV_GOOD;
+}
+
+/* *at stands on the opening quote; afterwards on the delimiter or line feed after the cell. */
+static csv_verdict take_quoted(const csv_dialect *dialect, csv_view view, const char **at,
+                               csv_cell *cell, csv_record *record)
+{
+    const char *p = *at + 1;
+
+    *cell = (csv_cell) { .text = p, .quoted = true };
+    csv_verdict verdict = find_closing_quote(view, &p, record);
+    if (verdict != CSV_GOOD) return verdict;
     cell->length = p - cell->text;
     trim(dialect, cell);
     p++;
@@ -209,23 +229,30 @@ static inline csv_verdict take_number(const csv_schema *schema, csv_view view, c
     return check_value(schema, value, record);
 }
 
-/* No overlong forms, no surrogates, nothing above U+10FFFF. */
+/* Bytes of the UTF-8 character at p, before `end`; 0 if none stands there: no overlong forms, no
+ * surrogates, nothing above U+10FFFF. */
+static int utf8_length(const unsigned char *p, const unsigned char *end)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    const int length = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+    uint32_t code = length == 1 ? *p : *p & (0xffu >> (length + 1));
+
+    if ((*p >= 0x80 && *p < 0xc0) || *p >= 0xf8 || end - p < length) return 0;
+    for (int i = 1; i < length; i++) {
+        if ((p[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (p[i] & 0x3fu);
+    }
+    return code < least[length] || code > 0x10ffff || code >> 11 == 0xd800 >> 11 ? 0 : length;
+}
+
 bool csv_text_is_utf8(const char *text, int64_t length)
 {
     const unsigned char *p = (const unsigned char *)text, *end = p + length;
+    int bytes = 1;
 
-    while (p < end) {
-        const unsigned char c = *p++;
-        if (c < 0x80) continue;
-        int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-        if (c < 0xc2 || c > 0xf4 || end - p < more) return false;
-        if ((c == 0xe0 && *p < 0xa0) || (c == 0xed && *p > 0x9f) || (c == 0xf0 && *p < 0x90) ||
-            (c == 0xf4 && *p > 0x8f))
-            return false;
-        for (; more > 0; more--)
-            if ((*p++ & 0xc0) != 0x80) return false;
-    }
-    return true;
+    while (p < end && (bytes = utf8_length(p, end)) > 0)
+        p += bytes;
+    return bytes > 0;
 }
 
 static csv_verdict take_id(const csv_schema *schema, csv_view view, const char **at,
@@ -316,8 +343,9 @@ csv_verdict csv_record_id(const csv_schema *schema, csv_view view, csv_record *r
     for (int column = 0; column < schema->id; column++) {
         csv_verdict verdict = take_cell(dialect, view, &p, &other, record);
         if (verdict != CSV_GOOD) return verdict;
+        const bool more = next_cell(dialect, &p);
         if (p == view.end && !view.last) return CSV_MORE;
-        if (!next_cell(dialect, &p)) return blame(record, CSV_TOO_FEW_CELLS);
+        if (!more) return blame(record, CSV_TOO_FEW_CELLS);
     }
     return take_id(schema, view, &p, record);
 }

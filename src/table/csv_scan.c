@@ -12,8 +12,6 @@
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 
-#define LOOK_AHEAD ((int64_t)64 << 10) /* bytes after a piece, for records that begin in it */
-
 /* State of one rank's scan. */
 typedef struct scanner {
     const csv_plan *plan;
@@ -34,15 +32,14 @@ int64_t csv_plan_pieces(const csv_plan *plan)
 static seg_status judge(scanner *s, int64_t offset, csv_record *record, csv_verdict *verdict)
 {
     const csv_plan *plan = s->plan;
+    bool extended = true;
 
-    for (;;) {
-        const csv_view view = csv_window_view(&s->window, plan, offset);
+    while (extended) {
+        const csv_view view = csv_window_view(&s->window, plan, s->file, offset);
         *verdict = plan->skip_bad ? csv_record_parse(plan->schema, view, s->row, record)
                                   : csv_record_id(plan->schema, view, record);
         if (*verdict != CSV_MORE) return SEG_OK;
-        if (view.end - view.at >= CSV_RECORD_MOST) break;
-        SEG_TRY(csv_window_read(&s->window, plan, s->file, s->window.base,
-                                2 * s->window.length + LOOK_AHEAD));
+        SEG_TRY(csv_window_extend(&s->window, plan, s->file, offset, &extended));
     }
     *verdict = CSV_BAD; /* pass 2 complains, if this is a record at all */
     return SEG_OK;
@@ -50,13 +47,11 @@ static seg_status judge(scanner *s, int64_t offset, csv_record *record, csv_verd
 
 static void count_id(const csv_cell *id, csv_count *count)
 {
-    char text[CSV_ID_MOST + 1];
+    const int64_t width = csv_cell_length(id);
     int64_t value;
 
-    (void)csv_cell_copy(id, text, sizeof text);
-    const int64_t width = (int64_t)strlen(text);
     if (width > count->id_width) count->id_width = width;
-    count->id_texts += !csv_integer(text, width, &value);
+    count->id_texts += !csv_integer(id->text, id->length, &value);
 }
 
 /* A record begins at `offset`, if the quotes say so. */
@@ -83,36 +78,40 @@ static seg_status count_record(scanner *s, int64_t offset)
     return SEG_OK;
 }
 
+/* The place of the first `wanted` in [from, to) of the file, or `to`. */
+static int64_t find_byte(const scanner *s, char wanted, int64_t from, int64_t to)
+{
+    const char *begin = s->window.bytes + (from - s->window.base);
+    const char *found = memchr(begin, wanted, (size_t)(to - from));
+
+    return found ? from + (found - begin) : to;
+}
+
 /* The line feeds of [from, to), which hold no quote. */
 static seg_status count_lines(scanner *s, int64_t from, int64_t to)
 {
-    while (from < to) {
-        const char *bytes = s->window.bytes - s->window.base;
-        const char *feed = memchr(bytes + from, '\n', (size_t)(to - from));
-        if (!feed) break;
-        from = feed - bytes + 1;
+    for (;;) {
+        from = find_byte(s, '\n', from, to) + 1;
+        if (from > to) return SEG_OK;
         s->scan->lines++;
-        SEG_TRY(count_record(s, from)); /* may move the window's bytes */
+        SEG_TRY(count_record(s, from));
     }
-    return SEG_OK;
 }
 
 static seg_status count_range(scanner *s, int64_t from, int64_t to)
 {
-    while (from < to) {
-        const char *bytes = s->window.bytes - s->window.base;
-        const char *quote = memchr(bytes + from, '"', (size_t)(to - from));
-        const int64_t until = quote ? quote - bytes : to;
-        SEG_TRY(count_lines(s, from, until));
-        s->scan->quotes += quote != NULL;
-        from = until + 1;
+    for (;;) {
+        const int64_t quote = find_byte(s, '"', from, to);
+        SEG_TRY(count_lines(s, from, quote));
+        if (quote == to) return SEG_OK;
+        s->scan->quotes++;
+        from = quote + 1;
     }
-    return SEG_OK;
 }
 
-static void add_hash(scanner *s, int64_t piece, int64_t length)
+static void add_hash(scanner *s, int64_t piece, const char *bytes, int64_t length)
 {
-    const uint64_t hash = seg_hash(s->window.bytes, (size_t)length, (uint64_t)piece);
+    const uint64_t hash = seg_hash(bytes, (size_t)length, (uint64_t)piece);
 
     s->scan->hash_low += (int64_t)(hash & 0xffffffffu);
     s->scan->hash_high += (int64_t)(hash >> 32);
@@ -130,8 +129,8 @@ static seg_status scan_piece(scanner *s, int64_t piece)
         begin + plan->piece_bytes < file->size ? begin + plan->piece_bytes : file->size;
 
     SEG_TRY(seg_fault("csv_scan", SEG_ERR_IO));
-    SEG_TRY(csv_window_read(&s->window, plan, s->file, begin, end - begin + LOOK_AHEAD));
-    add_hash(s, piece, end - begin);
+    SEG_TRY(csv_window_read(&s->window, plan, s->file, begin, end - begin));
+    add_hash(s, piece, csv_window_view(&s->window, plan, s->file, begin).at, end - begin);
     if (end <= file->header) return SEG_OK;
     if (begin > file->header) return count_range(s, begin, end);
     s->scan->certain = 1;

@@ -10,8 +10,7 @@
 #include "segmpi/text.h"
 #include "table_internal.h"
 
-#define HEAD_BYTES    ((int64_t)8 << 20)  /* of the first file: dialect and sample */
-#define HEADER_BYTES  ((int64_t)64 << 10) /* of the others, once the sample is full */
+#define HEADER_BYTES  ((int64_t)64 << 10) /* read of a file that adds nothing to the sample */
 #define FLOAT32_LIMIT 0x1.ffffffp127      /* rounds to infinity */
 
 /* What the first records of the files hold. */
@@ -54,7 +53,20 @@ static seg_status refuse_foreign(const char *path, const char *bytes, int64_t le
         if ((size_t)length >= n && memcmp(bytes, foreign[i].begin, n) == 0)
             return SEG_FAIL(SEG_ERR_DATA, "'%s' %s", path, foreign[i].what);
     }
+    if (memchr(bytes, '\r', (size_t)length) && !memchr(bytes, '\n', (size_t)length))
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "'%s' ends its lines with carriage returns only; convert it to line feeds",
+                        path);
     return SEG_OK;
+}
+
+static seg_status refuse_header(const csv_record *record, const char *path)
+{
+    return SEG_FAIL(SEG_ERR_DATA, "line %lld: name %d of the header of '%s' %s",
+                    (long long)record->flaw_lines + 1, record->flaw_column + 1, path,
+                    record->flaw == CSV_NUL_BYTE     ? "holds a NUL byte"
+                    : record->flaw == CSV_OPEN_QUOTE ? "opens a quote that is never closed"
+                                                     : "has a quote inside");
 }
 
 /* The header's record: its number of cells and, of the first `most`, their places. */
@@ -62,22 +74,17 @@ static seg_status read_header(sample *s, int file, int64_t offset, int most, int
                               csv_record *record)
 {
     const char *path = s->plan->paths[file];
+    bool extended = true;
 
-    for (;;) {
-        const csv_view view = csv_window_view(&s->window, s->plan, offset);
+    while (extended) {
+        const csv_view view = csv_window_view(&s->window, s->plan, file, offset);
         csv_verdict verdict =
             csv_record_cells(&s->schema->dialect, view, most, s->cells, n, record);
         if (verdict == CSV_GOOD) return SEG_OK;
-        if (verdict == CSV_BAD)
-            return SEG_FAIL(SEG_ERR_DATA, "line %lld: name %d of the header of '%s' %s",
-                            (long long)record->flaw_lines + 1, record->flaw_column + 1, path,
-                            record->flaw == CSV_NUL_BYTE     ? "holds a NUL byte"
-                            : record->flaw == CSV_OPEN_QUOTE ? "opens a quote that is never closed"
-                                                             : "has a quote inside");
-        if (view.end - view.at >= CSV_RECORD_MOST)
-            return SEG_FAIL(SEG_ERR_DATA, "the header of '%s' is longer than 16 MiB", path);
-        SEG_TRY(csv_window_read(&s->window, s->plan, file, 0, 2 * s->window.length + HEADER_BYTES));
+        if (verdict == CSV_BAD) return refuse_header(record, path);
+        SEG_TRY(csv_window_extend(&s->window, s->plan, file, offset, &extended));
     }
+    return SEG_FAIL(SEG_ERR_DATA, "the header of '%s' is longer than 16 MiB", path);
 }
 
 /* The bytes of a header cell as they stand; *at moves behind the delimiter after it. */
@@ -120,45 +127,34 @@ static seg_status copy_names(csv_schema *schema, const csv_cell *cells, const ch
     return SEG_OK;
 }
 
-static int compare_names(const void *a, const void *b)
+static seg_status check_name(const char *name, int t)
 {
-    return strcmp(**(char *const *const *)a, **(char *const *const *)b);
+    if (name[0] == '\0') return SEG_FAIL(SEG_ERR_DATA, "line 1: column %d has no name", t + 1);
+    if (!csv_text_is_utf8(name, (int64_t)strlen(name)))
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "line 1: the name of column %d is not UTF-8; convert the file", t + 1);
+    return SEG_OK;
 }
 
 static seg_status check_names(const csv_schema *schema)
 {
     const char *const *names = (const char *const *)schema->names;
-    const char *const **order = NULL;
-    seg_status status = SEG_OK;
+    int numbers = 0, first, second;
     char shown[100];
     double value;
-    int numbers = 0;
 
-    SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *order, &order));
     for (int t = 0; t < schema->n; t++) {
-        order[t] = &names[t];
+        SEG_TRY(check_name(names[t], t));
         const char *end = csv_number(names[t], schema->dialect.decimal, &value);
         numbers += end && *end == '\0';
-        if (names[t][0] == '\0')
-            SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "line 1: column %d has no name", t + 1));
-        if (!csv_text_is_utf8(names[t], (int64_t)strlen(names[t])))
-            SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA,
-                                     "line 1: the name of column %d is not UTF-8; convert the file",
-                                     t + 1));
     }
     if (numbers == schema->n)
-        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "line 1 holds numbers, expected column names"));
-    qsort(order, (size_t)schema->n, sizeof *order, compare_names);
-    for (int t = 1; t < schema->n; t++) {
-        if (strcmp(*order[t - 1], *order[t]) != 0) continue;
-        const int a = (int)(order[t - 1] - names), b = (int)(order[t] - names);
-        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "line 1: columns %d and %d are both named '%s'",
-                                 (a < b ? a : b) + 1, (a < b ? b : a) + 1,
-                                 seg_text_clean(names[a], shown, sizeof shown)));
-    }
-done:
-    seg_free(order);
-    return status;
+        return SEG_FAIL(SEG_ERR_DATA, "line 1 holds numbers, expected column names");
+    SEG_TRY(seg_columns_find_twins(schema->n, names, &first, &second));
+    if (first >= 0)
+        return SEG_FAIL(SEG_ERR_DATA, "line 1: columns %d and %d are both named '%s'", first + 1,
+                        second + 1, seg_text_clean(names[first], shown, sizeof shown));
+    return SEG_OK;
 }
 
 static seg_status same_header(sample *s, int file, int n)
@@ -215,20 +211,26 @@ static void judge_cells(sample *s)
     s->records++;
 }
 
-/* Records with mistakes are left to pass 2. */
-static void sample_records(sample *s, int64_t offset)
+/* Records of a file from `offset` on, until the sample is full; those with mistakes are left to
+ * pass 2. */
+static seg_status sample_records(sample *s, int file, int64_t offset)
 {
-    csv_view view = csv_window_view(&s->window, s->plan, offset);
     csv_record record = { 0 };
-    int n = 0;
+    bool extended = true;
 
-    while (view.at < view.end && s->records < CSV_SAMPLE) {
+    while (extended && offset < s->plan->files[file].size && s->records < CSV_SAMPLE) {
+        const csv_view view = csv_window_view(&s->window, s->plan, file, offset);
+        int n = 0;
         csv_verdict verdict =
             csv_record_cells(&s->schema->dialect, view, s->schema->n, s->cells, &n, &record);
-        if (verdict == CSV_MORE) return;
+        if (verdict == CSV_MORE) {
+            SEG_TRY(csv_window_extend(&s->window, s->plan, file, offset, &extended));
+            continue;
+        }
         if (verdict == CSV_GOOD && n == s->schema->n) judge_cells(s);
-        view.at = record.next;
+        offset += record.next - view.at;
     }
+    return SEG_OK;
 }
 
 static int compare_hashes(const void *a, const void *b)
@@ -342,7 +344,7 @@ done:
 static seg_status read_first_header(sample *s, int64_t offset, csv_record *record)
 {
     csv_schema *schema = s->schema;
-    const csv_view view = csv_window_view(&s->window, s->plan, offset);
+    const csv_view view = csv_window_view(&s->window, s->plan, 0, offset);
 
     csv_dialect_detect(view, s->opts->delimiter, s->opts->decimal, &schema->dialect);
     SEG_TRY(read_header(s, 0, offset, 0, &schema->n, record));
@@ -351,7 +353,7 @@ static seg_status read_first_header(sample *s, int64_t offset, csv_record *recor
     SEG_TRY(seg_alloc(schema->n, sizeof *s->number, &s->number));
     SEG_TRY(seg_alloc(CSV_SAMPLE, sizeof *s->hashes, &s->hashes));
     SEG_TRY(read_header(s, 0, offset, schema->n, &schema->n, record));
-    const char *begin = csv_window_view(&s->window, s->plan, offset).at;
+    const char *begin = csv_window_view(&s->window, s->plan, 0, offset).at;
     SEG_TRY(copy_names(schema, s->cells, begin, record->next - begin));
     return check_names(schema);
 }
@@ -363,12 +365,14 @@ static seg_status read_head(sample *s, int index)
     csv_record record = { 0 };
     int n = 0;
 
-    if (file->size == 0) return SEG_FAIL(SEG_ERR_DATA, "'%s' has no data rows: it is empty", path);
     SEG_TRY(csv_window_read(&s->window, s->plan, index, 0,
-                            s->records < CSV_SAMPLE ? HEAD_BYTES : HEADER_BYTES));
-    const char *bytes = s->window.bytes;
-    SEG_TRY(refuse_foreign(path, bytes, s->window.length));
-    const int64_t offset = s->window.length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+                            s->records < CSV_SAMPLE ? s->plan->window_bytes : HEADER_BYTES));
+    const csv_window *window = &s->window;
+    SEG_TRY(refuse_foreign(path, window->bytes, window->length));
+    const bool mark = window->length >= 3 && memcmp(window->bytes, "\xef\xbb\xbf", 3) == 0;
+    const int64_t offset = mark ? 3 : 0;
+    if (file->size == offset)
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' has no data rows: it is empty", path);
 
     if (index == 0) {
         SEG_TRY(read_first_header(s, offset, &record));
@@ -376,11 +380,10 @@ static seg_status read_head(sample *s, int index)
         SEG_TRY(read_header(s, index, offset, s->schema->n, &n, &record));
         SEG_TRY(same_header(s, index, n));
     }
-    const int64_t next = record.next - s->window.bytes;
+    const int64_t next = window->base + (record.next - window->bytes);
     file->header = next < file->size ? next - 1 : file->size;
     file->header_line = record.lines;
-    if (next < file->size) sample_records(s, next);
-    return SEG_OK;
+    return sample_records(s, index, next);
 }
 
 static bool has_data(const csv_plan *plan)

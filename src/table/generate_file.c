@@ -5,6 +5,7 @@
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/table.h"
+#include "segmpi/timer.h"
 
 static seg_status declare(seg_output *out, int64_t n, const seg_provenance *provenance)
 {
@@ -98,10 +99,14 @@ seg_status seg_generate(seg_comm *comm, int64_t n, uint64_t seed, seg_provenance
 
     if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_open(comm, csv_path, force, &csv));
     SEG_TRY_OR_DONE(seg_output_start_rows(comm, out, declare(out, n, provenance)));
+    seg_phase_begin("generating");
     SEG_TRY_OR_DONE(write_rows(comm, &g, n, out));
+    seg_phase_begin("writing CSV");
     if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_write(comm, &g, n, &csv));
+    seg_phase_begin("checking and syncing");
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, SEG_OK));
     if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_commit(comm, &csv));
+    seg_phase_end();
 done:
     seg_generate_csv_release(&csv);
     return status;

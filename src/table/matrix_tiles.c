@@ -46,14 +46,57 @@ int seg_matrix_grid(int64_t total_rows, double max_abs, double rms)
     return 61 - e < GRID_FINEST ? 61 - e : GRID_FINEST;
 }
 
+/* rint() without a call: below 2^52 the addition rounds, above it a double has no fraction. */
+static inline double round_to_integer(double x)
+{
+    const double size = fabs(x), rounded = (size + 0x1p52) - 0x1p52;
+
+    return copysign(size < 0x1p52 ? rounded : size, x);
+}
+
+/* Some columns and their grids. */
+typedef struct steps {
+    int first, end;
+    double up[64], down[64]; /* 2^grid, 2^-grid */
+} steps;
+
+static void steps_init(const seg_matrix *m, int first, steps *s)
+{
+    s->first = first;
+    s->end = first + 64 < m->d ? first + 64 : m->d;
+    for (int t = first; t < s->end; t++) {
+        s->up[t - first] = ldexp(1, m->grid[t]);
+        s->down[t - first] = ldexp(1, -m->grid[t]);
+    }
+}
+
+/* `count` rows z [count][d] that lie in one tile, from local row `row` on. */
+static inline void set_tile(seg_matrix *m, int64_t row, int64_t count, const double *z,
+                            const steps *s)
+{
+    float *tile = &m->x[row / SEG_LANES * SEG_LANES * m->d + row % SEG_LANES];
+
+    for (int t = s->first; t < s->end; t++)
+        for (int64_t i = 0; i < count; i++)
+            tile[t * SEG_LANES + i] =
+                (float)(round_to_integer(z[i * m->d + t] * s->up[t - s->first]) *
+                        s->down[t - s->first]);
+}
+
+/* Tile by tile, so that its rows stay in the cache while their columns are written. */
 void seg_matrix_set(seg_matrix *m, int64_t at, int64_t count, const double *z)
 {
-    for (int t = 0; t < m->d; t++) {
-        double up = ldexp(1, m->grid[t]), down = ldexp(1, -m->grid[t]);
-        for (int64_t i = 0; i < count; i++) {
-            int64_t row = at + i;
-            m->x[(row / SEG_LANES * m->d + t) * SEG_LANES + row % SEG_LANES] =
-                (float)(rint(z[i * m->d + t] * up) * down);
+    steps s;
+
+    for (int first = 0; first < m->d; first = s.end) {
+        steps_init(m, first, &s);
+        for (int64_t i = 0, n; i < count; i += n) {
+            const int64_t room = SEG_LANES - (at + i) % SEG_LANES;
+            n = count - i < room ? count - i : room;
+            if (n == SEG_LANES) /* the same, but the compiler knows the number */
+                set_tile(m, at + i, SEG_LANES, z + i * m->d, &s);
+            else
+                set_tile(m, at + i, n, z + i * m->d, &s);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 #include "segmpi/memory.h"
 #include "segmpi/table.h"
+#include "segmpi/text.h"
 #include "table_internal.h"
 
 struct seg_table {
@@ -25,12 +26,13 @@ static seg_status select_columns(seg_table *table, const seg_table_opts *opts)
     seg_status status = SEG_OK;
     bool *keep = NULL;
     char **names = table->source.names;
-    int n = table->source.n;
+    char shown[100];
+    int n = table->source.n, first, second;
 
-    for (int t = 0; t < n; t++)
-        for (int other = 0; other < t; other++)
-            if (strcmp(names[t], names[other]) == 0)
-                return SEG_FAIL(SEG_ERR_DATA, "two columns are named '%s'", names[t]);
+    SEG_TRY_OR_DONE(seg_columns_find_twins(n, (const char *const *)names, &first, &second));
+    if (first >= 0)
+        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "two columns are named '%s'",
+                                 seg_text_clean(names[first], shown, sizeof shown)));
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *keep, &keep));
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *table->column, &table->column));
     SEG_TRY_OR_DONE(seg_columns_select(n, (const char *const *)names, opts->columns,

@@ -1,6 +1,8 @@
-/* Columns by name: the lists of --columns and --exclude-columns. */
+/* Columns by name: the lists of --columns and --exclude-columns, and names that stand twice. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "segmpi/memory.h"
 #include "segmpi/text.h"
 #include "table_internal.h"
 
@@ -60,4 +62,32 @@ seg_status seg_columns_select(int n, const char *const *names, const char *colum
     for (int t = 0; t < n; t++)
         if (keep[t]) return SEG_OK;
     return SEG_FAIL(SEG_ERR_USAGE, "no column is left; check --columns and --exclude-columns");
+}
+
+/* By name, equal ones by place. */
+static int compare_names(const void *a, const void *b)
+{
+    const char *const *x = *(const char *const *const *)a, *const *y =
+                                                               *(const char *const *const *)b;
+    const int order = strcmp(*x, *y);
+
+    return order != 0 ? order : (x > y) - (x < y);
+}
+
+seg_status seg_columns_find_twins(int n, const char *const *names, int *first, int *second)
+{
+    const char *const **order;
+
+    *first = *second = -1;
+    SEG_TRY(seg_alloc(n, sizeof *order, &order));
+    for (int t = 0; t < n; t++)
+        order[t] = &names[t];
+    qsort(order, (size_t)n, sizeof *order, compare_names);
+    for (int t = 1; t < n && *first < 0; t++) {
+        if (strcmp(*order[t - 1], *order[t]) != 0) continue;
+        *first = (int)(order[t - 1] - names);
+        *second = (int)(order[t] - names);
+    }
+    seg_free(order);
+    return SEG_OK;
 }

@@ -93,40 +93,60 @@ done:
 
 /* ---- what came out ---- */
 
+/* What a file holds; everything owned. */
+typedef struct contents {
+    double *x;       /* [n][2] */
+    int64_t *source; /* [n] */
+    char *ids;       /* [n][width] */
+    int width;
+} contents;
+
+static seg_status read_contents(const char *path, int64_t n, contents *c)
+{
+    seg_status status = SEG_OK;
+    seg_input *in = NULL;
+    seg_shape shape = { 0 };
+
+    SEG_TRY_OR_DONE(seg_input_open(path, &in));
+    SEG_TRY_OR_DONE(seg_input_shape(in, "ids/client_id", &shape));
+    c->width = shape.width;
+    if (shape.dim[0] != n) SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "another number of clients"));
+    SEG_TRY_OR_DONE(seg_alloc(n, 2 * sizeof *c->x, &c->x));
+    SEG_TRY_OR_DONE(seg_alloc(n, sizeof *c->source, &c->source));
+    SEG_TRY_OR_DONE(seg_alloc(n, (size_t)c->width, &c->ids));
+    SEG_TRY_OR_DONE(seg_input_read(in, "features", SEG_FLOAT64, 0, n, c->x));
+    SEG_TRY_OR_DONE(seg_input_read(in, "ids/source_row", SEG_INT64, 0, n, c->source));
+    SEG_TRY_OR_DONE(seg_input_read(in, "ids/client_id", SEG_TEXT, 0, n, c->ids));
+done:
+    seg_input_close(in);
+    return status;
+}
+
+static bool is_row(const contents *c, int64_t i, int64_t row)
+{
+    char id[64];
+
+    id_of(row, id, sizeof id);
+    for (int t = 0; t < 2; t++) {
+        const double found = c->x[2 * i + t], wanted = cell_of(row, t);
+        if (!(found == wanted || (isnan(found) && isnan(wanted)))) return false;
+    }
+    return c->source[i] == row && strncmp(c->ids + i * c->width, id, (size_t)c->width) == 0;
+}
+
 /* Local.  Cells, ids and source rows that are not those of the formulas. */
 static int64_t wrong_rows(const char *path, int64_t n, int64_t every)
 {
-    const int width = 16;
-    seg_input *in = NULL;
-    seg_shape shape = { 0 };
-    int64_t wrong = 0, *source = NULL;
-    double *x = NULL;
-    char *ids = NULL, id[64];
+    contents c = { 0 };
+    int64_t wrong = read_contents(path, n, &c) != SEG_OK ? n + 1 : 0;
 
-    if (seg_input_open(path, &in) != SEG_OK) return n + 1;
-    (void)seg_input_shape(in, "ids/client_id", &shape);
-    if (seg_alloc(n * 2, sizeof *x, &x) != SEG_OK || seg_alloc(n, sizeof *source, &source) ||
-        seg_alloc(n + 1, (size_t)width, &ids) || shape.width > width || shape.dim[0] != n ||
-        seg_input_read(in, "features", SEG_FLOAT64, 0, n, x) != SEG_OK ||
-        seg_input_read(in, "ids/source_row", SEG_INT64, 0, n, source) != SEG_OK ||
-        seg_input_read(in, "ids/client_id", SEG_TEXT, 0, n, ids) != SEG_OK)
-        wrong = n + 1;
-    int64_t row = 0;
-    for (int64_t i = 0; i < n && wrong <= n; i++, row++) {
-        while (is_bad(row, every))
-            row++;
-        id_of(row, id, sizeof id);
-        bool same =
-            source[i] == row && strncmp(ids + i * shape.width, id, (size_t)shape.width) == 0;
-        for (int t = 0; t < 2; t++)
-            same = same && (x[2 * i + t] == cell_of(row, t) ||
-                            (isnan(x[2 * i + t]) && isnan(cell_of(row, t))));
-        wrong += !same;
+    for (int64_t i = 0, row = 0; i < n && wrong <= n; i++, row++) {
+        row += is_bad(row, every); /* never two in a row */
+        wrong += !is_row(&c, i, row);
     }
-    seg_free(x);
-    seg_free(source);
-    seg_free(ids);
-    seg_input_close(in);
+    seg_free(c.x);
+    seg_free(c.source);
+    seg_free(c.ids);
     return wrong;
 }
 

@@ -86,6 +86,45 @@ static void matrix_values_stay_multiples_of_the_grid(void **state)
     seg_matrix_release(&m);
 }
 
+static double random_value(int64_t i)
+{
+    const int exponent = (int)(60 * seg_random_uniform(key, i, 3)) - 25;
+    const double x = seg_random_uniform(key, i, 2) - 0.5;
+
+    if (i % 3 == 0) return ldexp(floor(8 * x) + 0.5, -20); /* halfway between two multiples */
+    return ldexp(x, exponent);
+}
+
+/* Many columns, pieces of any size, values up to where a double has no fraction. */
+static void matrix_rounds_as_rint_does(void **state)
+{
+    (void)state;
+    enum { N = 301, D = 131 };
+    static double z[N * D], back[N * D], max_abs[D];
+    int grid[D];
+    seg_matrix m;
+
+    for (int64_t i = 0; i < N * D; i++)
+        z[i] = random_value(i);
+    for (int t = 0; t < D; t++) {
+        grid[t] = 20 - t % 5 * 7;
+        max_abs[t] = 0x1p34;
+    }
+    assert_int_equal(seg_matrix_init(&m, (seg_rows) { .total = N, .count = N }, D, grid, max_abs),
+                     SEG_OK);
+    for (int64_t at = 0, n; at < N; at += n) {
+        n = at + at % 39 + 1 < N ? at % 39 + 1 : N - at;
+        seg_matrix_set(&m, at, n, z + at * D);
+    }
+    seg_matrix_get(&m, 0, N, back);
+    for (int64_t i = 0; i < N * D; i++) {
+        const int g = grid[i % D];
+        const double expected = (float)ldexp(rint(ldexp(z[i], g)), -g);
+        assert_memory_equal(&back[i], &expected, sizeof expected);
+    }
+    seg_matrix_release(&m);
+}
+
 static void matrix_grid_is_the_finest_that_cannot_overflow(void **state)
 {
     (void)state;
@@ -124,6 +163,7 @@ int main(void)
         cmocka_unit_test(matrix_puts_each_client_in_its_lane),
         cmocka_unit_test(matrix_rounds_once_to_the_grid),
         cmocka_unit_test(matrix_values_stay_multiples_of_the_grid),
+        cmocka_unit_test(matrix_rounds_as_rint_does),
         cmocka_unit_test(matrix_grid_is_the_finest_that_cannot_overflow),
         cmocka_unit_test(matrix_of_no_rows_is_empty),
     };
