@@ -11,33 +11,33 @@
 
 #include "segmpi/text.h"
 
-static struct {
-    bool read;
-    char site[64];
+/* Read at every site, so that a test can change it; presets without faults do not have it. */
+typedef struct wish {
+    char site[64], kind[8];
     int rank; /* -1: every rank */
-    char kind[8];
-} wanted;
+} wish;
 
-static void read_wanted(void)
+static wish read_wish(void)
 {
     const char *text = getenv("SEGMPI_FAULT");
+    wish w = { .rank = -1 };
 
-    wanted.read = true;
-    wanted.rank = -1;
-    if (!text) return;
-    snprintf(wanted.site, sizeof wanted.site, "%.*s", (int)strcspn(text, ":"), text);
+    if (!text) return w;
+    snprintf(w.site, sizeof w.site, "%.*s", (int)strcspn(text, ":"), text);
     const char *rank = strstr(text, ":rank="), *kind = strstr(text, ":kind=");
-    if (rank) wanted.rank = (int)strtol(rank + 6, NULL, 10);
-    snprintf(wanted.kind, sizeof wanted.kind, "%s", kind ? kind + 6 : "fail");
+    if (rank) w.rank = (int)strtol(rank + 6, NULL, 10);
+    snprintf(w.kind, sizeof w.kind, "%s", kind ? kind + 6 : "fail");
+    return w;
 }
 
 seg_status seg_fault(const char *site, seg_status status)
 {
-    if (!wanted.read) read_wanted();
-    if (strcmp(site, wanted.site) != 0) return SEG_OK;
-    if (wanted.rank >= 0 && wanted.rank != seg_error_rank()) return SEG_OK;
-    if (strcmp(wanted.kind, "kill") == 0) raise(SIGKILL);
-    while (strcmp(wanted.kind, "hang") == 0)
+    const wish w = read_wish();
+
+    if (strcmp(site, w.site) != 0) return SEG_OK;
+    if (w.rank >= 0 && w.rank != seg_error_rank()) return SEG_OK;
+    if (strcmp(w.kind, "kill") == 0) raise(SIGKILL);
+    while (strcmp(w.kind, "hang") == 0)
         pause();
     return SEG_FAIL(status, "injected fault at '%s'", site);
 }
