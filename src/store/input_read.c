@@ -189,7 +189,7 @@ seg_status seg_input_read(seg_input *in, const char *path, seg_type type, int64_
                         seg_text_clean(path, clean, sizeof clean), in->path, (long long)n,
                         (long long)count, (long long)first);
     if ((type == SEG_TEXT) != (s->shape.type == SEG_TEXT) ||
-        (s->shape.type == SEG_TEXT && s->shape.width == 0))
+        (s->shape.type == SEG_TEXT && s->shape.width == 0) || s->empty)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' is not of the kind that is wanted",
                         seg_text_clean(path, clean, sizeof clean), in->path);
     if (count == 0 || s->row_bytes == 0) return SEG_OK;

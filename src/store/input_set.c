@@ -82,8 +82,8 @@ static seg_status check_filters(hid_t list, const place *at)
 }
 
 /* Stored exactly as declared, and inside the file. */
-static seg_status check_contiguous(hid_t set, hid_t list, const place *at, int64_t bytes,
-                                   int64_t file_bytes)
+static seg_status check_contiguous(hid_t set, hid_t list, const place *at, input_set *s,
+                                   int64_t bytes, int64_t file_bytes)
 {
     if (H5Pget_external_count(list) != 0)
         return REFUSE("'%s' in '%s' keeps its values in another file", at->set, at->file);
@@ -91,6 +91,8 @@ static seg_status check_contiguous(hid_t set, hid_t list, const place *at, int64
 
     hsize_t stored = H5Dget_storage_size(set);
     haddr_t offset = H5Dget_offset(set);
+    s->empty = stored == 0 && H5DSis_scale(set) > 0;
+    if (s->empty) return SEG_OK;
     if (stored == 0 || offset == HADDR_UNDEF)
         return REFUSE("'%s' in '%s' holds no values", at->set, at->file);
     if (stored != (hsize_t)bytes || (hsize_t)bytes > (hsize_t)file_bytes ||
@@ -123,7 +125,7 @@ static seg_status check_chunked(hid_t set, hid_t list, const place *at, const in
 }
 
 /* *band: bytes of all chunks that a row touches, 0 if the dataset is not chunked. */
-static seg_status check_layout(hid_t set, const place *at, const input_set *s, int64_t bytes,
+static seg_status check_layout(hid_t set, const place *at, input_set *s, int64_t bytes,
                                int64_t file_bytes, int64_t *band)
 {
     hid_t list = H5Dget_create_plist(set);
@@ -135,7 +137,7 @@ static seg_status check_layout(hid_t set, const place *at, const input_set *s, i
         status = SEG_OK;
         break;
     case H5D_CONTIGUOUS:
-        status = check_contiguous(set, list, at, bytes, file_bytes);
+        status = check_contiguous(set, list, at, s, bytes, file_bytes);
         break;
     case H5D_CHUNKED:
         status = check_filters(list, at);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -72,35 +73,41 @@ static seg_status check_target(const seg_output *out)
 
 /* ---- what other runs have left ---- */
 
-/* .NAME.XXXXXX.part of this target? */
-static bool is_temp_of(const char *entry, const char *name)
+/* The length of .NAME.XXXXXX.part at the beginning of `entry`, 0 if it is no such name.  MPI-IO
+ * puts helpers beside the file, whose names go on after it. */
+static size_t temp_length(const char *entry, const char *name)
 {
-    size_t length = strlen(name);
+    size_t length = strlen(name), end = 1 + length + 1 + RANDOM + sizeof SUFFIX - 1;
+    bool ours = entry[0] == '.' && strncmp(entry + 1, name, length) == 0 &&
+                entry[1 + length] == '.' && strlen(entry) >= end &&
+                strncmp(entry + 2 + length + RANDOM, SUFFIX, sizeof SUFFIX - 1) == 0 &&
+                (entry[end] == '\0' || entry[end] == '.');
 
-    return strlen(entry) == length + 2 + RANDOM + sizeof SUFFIX - 1 && entry[0] == '.' &&
-           strncmp(entry + 1, name, length) == 0 && entry[length + 1] == '.' &&
-           strcmp(entry + length + 2 + RANDOM, SUFFIX) == 0;
+    return ours ? end : 0;
 }
 
 /* A lock that is free means that the run has ended; one that is held, that another run is writing
- * the same output.  Files of other users and file systems without locks are left alone. */
-static seg_status remove_stale(const seg_output *out, int folder, const char *entry)
+ * the same output.  Files of other users and file systems without locks are left alone.  The lock
+ * is kept while the name is removed: a run that has just created the file will find it taken. */
+static seg_status remove_stale(const seg_output *out, int folder, const char *entry, size_t length)
 {
-    int file = openat(folder, entry, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char temp[NAME_MAX + 1];
     struct stat found;
-    seg_status status = SEG_OK;
 
-    if (file < 0) return SEG_OK;
-    if (fstat(file, &found) == 0 && S_ISREG(found.st_mode) && found.st_uid == geteuid()) {
-        if (flock(file, LOCK_EX | LOCK_NB) == 0) {
-            if (unlinkat(folder, entry, 0) == 0)
-                seg_log_note("removed '%s', which a run that was killed has left", entry);
-        } else if (errno == EWOULDBLOCK)
-            status =
-                SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' is being written by another run", out->path);
+    memcpy(temp, entry, length);
+    temp[length] = '\0';
+    int file = openat(folder, temp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool stale = file < 0 && errno == ENOENT, live = false; /* a helper without its file is stale */
+    if (file >= 0 && fstat(file, &found) == 0 && S_ISREG(found.st_mode) &&
+        found.st_uid == geteuid()) {
+        stale = flock(file, LOCK_EX | LOCK_NB) == 0;
+        live = !stale && errno == EWOULDBLOCK;
     }
-    (void)close(file);
-    return status;
+    if (stale && unlinkat(folder, entry, 0) == 0)
+        seg_log_note("removed '%s', left by a run that was killed", entry);
+    if (file >= 0) (void)close(file);
+    if (!live) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' is being written by another run", out->path);
 }
 
 static seg_status clean_folder(const seg_output *out)
@@ -115,8 +122,10 @@ static seg_status clean_folder(const seg_output *out)
         if (folder >= 0) (void)close(folder);
         return status;
     }
-    for (struct dirent *e; status == SEG_OK && (e = readdir(entries)) != NULL;)
-        if (is_temp_of(e->d_name, name)) status = remove_stale(out, folder, e->d_name);
+    for (struct dirent *e; status == SEG_OK && (e = readdir(entries)) != NULL;) {
+        size_t length = temp_length(e->d_name, name);
+        if (length > 0) status = remove_stale(out, folder, e->d_name, length);
+    }
     (void)closedir(entries);
     return status;
 }

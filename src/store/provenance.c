@@ -2,7 +2,7 @@
 #include "segmpi/provenance.h"
 
 #include <inttypes.h>
-#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,11 +74,11 @@ static seg_status write_content(const seg_provenance *p, seg_output *out)
 static seg_status write_host(seg_output *out)
 {
     char host[256] = "";
-    const char *user = getenv("USER");
+    const struct passwd *user = getpwuid(geteuid());
 
     (void)gethostname(host, sizeof host - 1);
     SEG_TRY(write_text(out, STORE_RUN, "host", host));
-    return write_text(out, STORE_RUN, "user", user);
+    return write_text(out, STORE_RUN, "user", user ? user->pw_name : "");
 }
 
 static seg_status write_run(const seg_provenance *p, seg_output *out)

@@ -175,6 +175,7 @@ struct input_set {
     hid_t set, file_type;
     seg_shape shape;
     int64_t row_bytes; /* in the file */
+    bool empty;        /* a dimension without coordinates */
     hid_t sums;        /* -1: no checksums */
     int64_t window_first, window_count;
     uint64_t *window; /* [INPUT_WINDOW], owned */
