@@ -18,12 +18,12 @@ static int by_first(const void *a, const void *b)
 /* Every block once.  Sorts `run`. */
 static seg_status check_runs(const row_array *a, int64_t n, row_run *run)
 {
-    int64_t next = 0;
+    int64_t next = 0, r = 0;
 
     qsort(run, (size_t)n, sizeof *run, by_first);
-    for (int64_t r = 0; r < n && run[r].first == next; r++)
+    for (; r < n && run[r].first == next; r++)
         next += run[r].count;
-    if (next == seg_rows_blocks((int64_t)a->dim[0])) return SEG_OK;
+    if (r == n && next == seg_rows_blocks((int64_t)a->dim[0])) return SEG_OK;
     return SEG_FAIL(SEG_ERR_INTERNAL, "block %lld of '%s' was not written exactly once",
                     (long long)next, a->path);
 }
@@ -36,6 +36,7 @@ static seg_status keep_peer(seg_comm *comm, row_array *a, const int64_t *n_of, c
     for (int r = 0; r < peer; r++)
         run += n_of[r];
     a->n_peer = n_of[peer];
+    SEG_TRY(seg_fault("store_runs", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(a->n_peer, sizeof *a->peer, &a->peer));
     if (a->n_peer > 0) memcpy(a->peer, run, (size_t)a->n_peer * sizeof *run);
     return SEG_OK;
