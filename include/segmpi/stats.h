@@ -44,3 +44,7 @@ typedef struct seg_quantile_position {
 seg_quantile_position seg_quantile_at(int64_t n, double p);
 double seg_quantile_between(double lower, double upper,
                             double weight); /* numpy's lerp, the same bits */
+
+/* Local.  Adjusted Rand index of two labellings from their contingency table [n_a][n_b]: 1 for
+ * equal ones, about 0 for unrelated ones. */
+double seg_adjusted_rand(int n_a, int n_b, const int64_t *table);

@@ -43,6 +43,9 @@ typedef struct kmeans_run {
 } kmeans_run;
 
 typedef struct kmeans_runs {
+    const seg_kernels *kernels;
+    const seg_matrix *m;
+    const kmeans_totals *totals;
     int n, k_most, d;
     kmeans_run *run; /* [n] */
 
@@ -57,14 +60,15 @@ typedef struct kmeans_runs {
     int64_t *taken;   /* [k_most] rows that became centers in this iteration */
 } kmeans_runs;
 
-/* Local.  Storage for n runs of up to k_most clusters: no run is active. */
-seg_status kmeans_runs_init(kmeans_runs *runs, const seg_matrix *m, int n, int k_most);
+/* Local.  Storage for runs->n runs of up to runs->k_most clusters on runs->m: no run is active.
+ * Those three, kernels and totals are set by the caller and borrowed. */
+seg_status kmeans_runs_init(kmeans_runs *runs);
 void kmeans_runs_release(kmeans_runs *runs); /* accepts an empty one */
 
 /* Local.  Run r begins at `centers` [k][d], without labels. */
-void kmeans_run_start(kmeans_runs *runs, const seg_matrix *m, int r, int k, const double *centers);
+void kmeans_run_start(kmeans_runs *runs, int r, int k, const double *centers);
 /* Local.  Run `to` begins as a copy of run `from`. */
-void kmeans_run_copy(kmeans_runs *runs, const seg_matrix *m, int from, int to);
+void kmeans_run_copy(kmeans_runs *runs, int from, int to);
 /* Local.  Center j of run r moves to `center` [d]; the labels stay until the next iteration. */
 void kmeans_run_set_center(kmeans_runs *runs, int r, int j, const float *center);
 
@@ -80,38 +84,78 @@ typedef struct kmeans_stop {
 
 /* Collective.  Advances all active runs together, one pass and one all-reduce per iteration, until
  * each has stopped.  At the end `cost` of each is known and none is active. */
-void kmeans_lloyd(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                  const kmeans_totals *totals, kmeans_stop stop, kmeans_runs *runs);
+void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop);
 
 /* ---- steps of a fit ---- */
-
-/* Collective.  Starting centers of `n_init` restarts: seeds [n_init][k][d] and how many were found
- * for each, n_seeds [n_init], fewer than k where there are fewer distinct clients.  Those for k are
- * the first of those for k + 1.  Both filled. */
-seg_status kmeans_seed(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                       const seg_kmeans_opts *opts, const kmeans_totals *totals, double *seeds,
-                       int *n_seeds);
-
-/* What the search for better centers did. */
-typedef struct kmeans_search {
-    int n_rounds, n_swaps; /* rounds tried, and those that lowered the cost */
-} kmeans_search;
 
 /* Collective.  At most KMEANS_SAMPLE_ROWS clients drawn by row number, the same on every rank,
  * which holds all of them: *sample, owned by the caller (seg_matrix_release). */
 #define KMEANS_SAMPLE_ROWS 16384
 seg_status kmeans_sample(seg_comm *comm, const seg_matrix *m, uint64_t seed, seg_matrix *sample);
 
-/* Collective.  Improves `centers` [k][d] of a run on `sample` in place, by swapping single centers;
- * *k falls where the sample has fewer distinct clients. */
-seg_status kmeans_swap(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *sample,
-                       uint64_t seed, int max_iter, int *k, double *centers, kmeans_search *search);
+/* What the search for better centers did. */
+typedef struct kmeans_swaps {
+    int n_rounds, n_gains; /* rounds tried, and those that lowered the cost */
+} kmeans_swaps;
 
-/* Collective.  Fills label, distance and margin (where not NULL) and n_redone of `kmeans` by the
- * float64 answer for its centers; sums [kmeans_delta_size()], filled: sums [k][d] of the clusters
- * in units of 2^-grid, then counts [k]. */
+/* Collective on `self`, one rank alone.  Improves `centers` [k][d] of a run on `sample` in place,
+ * by swapping single centers; *k falls where the sample has fewer distinct clients. */
+seg_status kmeans_swap(seg_comm *self, const seg_kernels *kernels, const seg_matrix *sample,
+                       const seg_kmeans_opts *opts, int *k, double *centers, kmeans_swaps *swaps);
+
+/* Collective.  Fills label, distance and margin (each where not NULL) and n_redone of `kmeans` by
+ * the float64 answer for its centers; sums [kmeans_delta_size()], filled: sums [k][d] of the
+ * clusters in units of 2^-grid, then counts [k]. */
 seg_status kmeans_label(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                         seg_kmeans *kmeans, int64_t *sums);
+
+/* ---- the best run for each k ---- */
+
+/* The best run for one k, and how it was found. */
+typedef struct kmeans_best {
+    int k;                   /* asked for; set by the caller */
+    double *restart_inertia; /* [n_init], filled; the caller's */
+    int restart;             /* the cheapest one */
+    int run;                 /* that one, or the challenger that beat it */
+    int n_iter; /* over all clients: of the restart, and of the swapped centers if they won */
+    kmeans_swaps swaps;
+} kmeans_best;
+
+/* A search over groups of n_k values of k up to k_most: what it works on (borrowed, set by the
+ * caller), what is learned once, and its memory (owned). */
+typedef struct kmeans_search {
+    const seg_kernels *kernels;
+    const seg_matrix *m;
+    const seg_kmeans_opts *opts; /* n_clusters is not used */
+    int k_most, n_k;
+
+    kmeans_totals totals;
+    kmeans_runs runs; /* for each k of a group: n_init restarts, then a challenger */
+    seg_matrix sample;
+    double *seeds;   /* [n_init][k_most][d] */
+    int *n_seeds;    /* [n_init] found: fewer than k_most where there are fewer distinct clients */
+    int64_t *found;  /* [n_k][3 + k_most * d] results of swaps as integers */
+    int64_t *sums;   /* [kmeans_delta_size()] */
+    double *centers; /* [k_most][d] */
+} kmeans_search;
+
+/* Collective.  After a failure there is still memory to release. */
+seg_status kmeans_search_init(seg_comm *comm, kmeans_search *s);
+void kmeans_search_release(kmeans_search *s);
+/* Collective.  Fills s->seeds and s->n_seeds.  Seeds for k are the first of those for k + 1. */
+seg_status kmeans_seed(seg_comm *comm, kmeans_search *s);
+/* Local.  Bytes that a search allocates at its peak. */
+int64_t kmeans_search_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts,
+                             int k_most, int n_k);
+/* The number of the first restart of the k number i of a group; its challenger is n_init further
+ * on. */
+int kmeans_first_run(const kmeans_search *s, int i);
+/* Collective.  The best runs for best[i].k, i < n_k, all in shared passes: best [n_k], filled. */
+seg_status kmeans_search_run(seg_comm *comm, kmeans_search *s, int n_k, kmeans_best *best);
+/* Collective.  The best run as a result: clusters in order, labels, inertia of the centers written.
+ */
+seg_status kmeans_search_finish(seg_comm *comm, kmeans_search *s, const kmeans_best *best,
+                                seg_kmeans *kmeans);
 
 /* ---- draws by squared distance ---- */
 

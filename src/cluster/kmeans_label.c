@@ -98,7 +98,7 @@ static void finish_rows(const seg_matrix *m, const labelling *l, int64_t first, 
             label[i] = (uint16_t)decided;
             ++*l->redone;
         }
-        kmeans->label[first + i] = label[i];
+        if (kmeans->label) kmeans->label[first + i] = label[i];
         if (kmeans->distance) kmeans->distance[first + i] = (float)sqrt(near);
         if (kmeans->margin)
             kmeans->margin[first + i] = next > 0 ? (float)(1 - sqrt(near / next)) : 0;

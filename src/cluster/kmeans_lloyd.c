@@ -21,24 +21,26 @@ static int64_t count_bits(uint16_t bits)
 }
 
 /* Local.  One run on one block of n tiles. */
-static void assign_block(const seg_kernels *kernels, const seg_matrix *m, kmeans_runs *runs,
-                         kmeans_run *run, int64_t tile, int64_t n, int64_t *delta)
+static void assign_block(kmeans_runs *runs, kmeans_run *run, int64_t tile, int64_t n,
+                         int64_t *delta)
 {
+    const seg_matrix *m = runs->m;
     const float *x = &m->x[tile * m->d * SEG_LANES];
     uint16_t *label = &run->label[tile * SEG_LANES], moved[SEG_BLOCK_TILES];
     int64_t cells = (int64_t)run->k * m->d, padding = m->n_tiles * SEG_LANES - m->rows.count;
 
     memcpy(runs->before, label, (size_t)(n * SEG_LANES) * sizeof *label);
-    kernels->assign(m->d, run->k, run->packed, n, x, label, moved);
+    runs->kernels->assign(m->d, run->k, run->packed, n, x, label, moved);
     if (tile + n == m->n_tiles) moved[n - 1] &= (uint16_t)(UINT16_MAX >> padding);
     for (int64_t i = 0; i < n; i++)
         delta[cells + run->k] += count_bits(moved[i]);
-    kernels->move(m->d, n, x, moved, runs->before, label, m->grid, delta, delta + cells);
+    runs->kernels->move(m->d, n, x, moved, runs->before, label, m->grid, delta, delta + cells);
 }
 
 /* Local.  All active runs on this rank's rows; the length of `delta`. */
-static int64_t pass(const seg_kernels *kernels, const seg_matrix *m, kmeans_runs *runs)
+static int64_t pass(kmeans_runs *runs)
 {
+    const seg_matrix *m = runs->m;
     int64_t length = 0;
 
     for (int r = 0; r < runs->n; r++)
@@ -50,7 +52,7 @@ static int64_t pass(const seg_kernels *kernels, const seg_matrix *m, kmeans_runs
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
             if (!run->active) continue;
-            assign_block(kernels, m, runs, run, tile, n, delta);
+            assign_block(runs, run, tile, n, delta);
             delta += kmeans_delta_size(run->k, runs->d);
         }
     }
@@ -68,9 +70,9 @@ static bool is_taken(const kmeans_runs *runs, int n_taken, int64_t row)
 
 /* Collective.  The client farthest from the center it was assigned to, of equals the lowest row, in
  * runs->farthest: key = -squared distance. */
-static void find_farthest(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                          kmeans_runs *runs, const kmeans_run *run, int n_taken)
+static void find_farthest(seg_comm *comm, kmeans_runs *runs, const kmeans_run *run, int n_taken)
 {
+    const seg_matrix *m = runs->m;
     uint16_t label[SEG_BLOCK_ROWS];
     float best[SEG_BLOCK_ROWS], second[SEG_BLOCK_ROWS];
     seg_rival farthest = { .key = INFINITY, .row = INT64_MAX };
@@ -78,7 +80,8 @@ static void find_farthest(seg_comm *comm, const seg_kernels *kernels, const seg_
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
         int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
         int64_t first = tile * SEG_LANES;
-        kernels->nearest(m->d, run->k, run->packed, n, &m->x[first * m->d], label, best, second);
+        runs->kernels->nearest(m->d, run->k, run->packed, n, &m->x[first * m->d], label, best,
+                               second);
         for (int64_t i = 0; i < n * SEG_LANES && first + i < m->rows.count; i++) {
             int64_t row = m->rows.first + first + i;
             if (-(double)best[i] < farthest.key && !is_taken(runs, n_taken, row))
@@ -101,9 +104,9 @@ static int label_of(seg_comm *comm, const seg_matrix *m, const kmeans_run *run, 
 }
 
 /* Moves the client at runs->farthest, which is in cluster `from`, to the empty cluster j. */
-static void relocate(const seg_matrix *m, kmeans_runs *runs, kmeans_run *run, int64_t row, int from,
-                     int j)
+static void relocate(kmeans_runs *runs, kmeans_run *run, int64_t row, int from, int j)
 {
+    const seg_matrix *m = runs->m;
     const float *x = kmeans_record_values(runs->farthest);
     int64_t at = row - m->rows.first;
 
@@ -135,9 +138,9 @@ static void drop_cluster(const seg_matrix *m, kmeans_run *run, int j)
 
 /* Collective.  An empty cluster takes the client farthest from its center; where no client stands
  * apart from the centers, there are fewer distinct clients than clusters, and the cluster goes. */
-static void fill_empty(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                       kmeans_runs *runs, kmeans_run *run)
+static void fill_empty(seg_comm *comm, kmeans_runs *runs, kmeans_run *run)
 {
+    const seg_matrix *m = runs->m;
     int n_taken = 0;
 
     for (int j = 0; j < run->k;) {
@@ -146,7 +149,7 @@ static void fill_empty(seg_comm *comm, const seg_kernels *kernels, const seg_mat
             continue;
         }
         seg_rival farthest;
-        find_farthest(comm, kernels, m, runs, run, n_taken);
+        find_farthest(comm, runs, run, n_taken);
         memcpy(&farthest, runs->farthest, sizeof farthest);
         if (!(farthest.key < 0)) {
             drop_cluster(m, run, j);
@@ -154,7 +157,7 @@ static void fill_empty(seg_comm *comm, const seg_kernels *kernels, const seg_mat
         }
         runs->taken[n_taken++] = farthest.row;
         int from = label_of(comm, m, run, farthest.row);
-        relocate(m, runs, run, farthest.row, from, j);
+        relocate(runs, run, farthest.row, from, j);
         j = from < j && run->count[from] == 0 ? from : j + 1;
     }
 }
@@ -185,9 +188,10 @@ static double move_centers(const seg_matrix *m, kmeans_run *run)
 }
 
 /* Collective.  What the reduced `delta` of a run means for it. */
-static void step(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m, kmeans_runs *runs,
-                 kmeans_run *run, const int64_t *delta, kmeans_stop stop)
+static void step(seg_comm *comm, kmeans_runs *runs, kmeans_run *run, const int64_t *delta,
+                 kmeans_stop stop)
 {
+    const seg_matrix *m = runs->m;
     int64_t cells = (int64_t)run->k * m->d;
     int k = run->k;
 
@@ -196,7 +200,7 @@ static void step(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m
     for (int j = 0; j < k; j++)
         run->count[j] += delta[cells + j];
     bool filled = has_empty(run);
-    if (filled) fill_empty(comm, kernels, m, runs, run);
+    if (filled) fill_empty(comm, runs, run);
 
     double shift = move_centers(m, run);
     seg_kernels_pack(run->k, m->d, run->centers, run->packed);
@@ -205,20 +209,20 @@ static void step(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m
     run->active = !run->fixed && run->n_iter < stop.max_iter && !(shift <= stop.shift);
 }
 
-void kmeans_lloyd(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                  const kmeans_totals *totals, kmeans_stop stop, kmeans_runs *runs)
+void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop)
 {
-    for (int64_t length; (length = pass(kernels, m, runs)) > 0;) {
+    for (int64_t length; (length = pass(runs)) > 0;) {
         const int64_t *delta = runs->delta;
         seg_sum_int64(comm, runs->delta, length);
         seg_progress_add(1);
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
             if (!run->active) continue;
-            int64_t size = kmeans_delta_size(run->k, m->d);
-            step(comm, kernels, m, runs, run, delta, stop);
+            int64_t size = kmeans_delta_size(run->k, runs->d);
+            step(comm, runs, run, delta, stop);
             if (!run->active)
-                run->cost = kmeans_inertia(m, totals, run->k, run->centers, run->sum, run->count);
+                run->cost = kmeans_inertia(runs->m, runs->totals, run->k, run->centers, run->sum,
+                                           run->count);
             delta += size;
         }
     }

@@ -1,4 +1,4 @@
-/* How much memory a fit takes, to the byte but for alignment: see fitting_init(), seeding_init(),
+/* How much memory a fit takes, to the byte but for alignment: see alloc_small(), seeding_init(),
  * kmeans_runs_init(), kmeans_sample() and swapping_init(). */
 #include "cluster_internal.h"
 
@@ -15,16 +15,18 @@ static int64_t runs_memory(int64_t n, int64_t rows, int k, int d)
                 4 * seg_kernels_packed_size(k, d) + (int64_t)sizeof(kmeans_run));
 }
 
-int64_t seg_kmeans_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts)
+int64_t kmeans_search_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts,
+                             int k_most, int n_k)
 {
-    int k = opts->n_clusters, n_init = opts->n_init;
+    int64_t n_init = opts->n_init, cells = (int64_t)k_most * d;
     int64_t sampled = total_rows < KMEANS_SAMPLE_ROWS ? total_rows : KMEANS_SAMPLE_ROWS;
-    int64_t results = 12 * rows + ((int64_t)n_init + 1) * k * d * 8;
+    int64_t small = 8 * (n_init * cells + n_k * cells + 3 * cells);
     int64_t seeding = opts->init == SEG_INIT_KMEANSPP ? 4 * n_init * lanes_of(rows) : 0;
     int64_t gathering = 3 * sampled * d * 4;
-    int64_t swapping = sampled * (d * 4 + 14) + runs_memory(9, sampled, k, d);
-    int64_t running = runs_memory(n_init + 1, rows, k, d);
+    int64_t swapping = sampled * 14 + runs_memory(9, sampled, k_most, d);
+    int64_t running = runs_memory(n_k * (n_init + 1), rows, k_most, d);
 
-    if (opts->swaps) running += gathering > swapping ? gathering : swapping;
-    return results + (seeding > running ? seeding : running);
+    if (opts->swaps) running += sampled * d * 4 + swapping;
+    if (opts->swaps && gathering > running) running = gathering;
+    return small + (seeding > running ? seeding : running);
 }

@@ -11,7 +11,7 @@ int64_t kmeans_delta_size(int k, int d)
     return (int64_t)k * (d + 1) + 1;
 }
 
-static void point_into_storage(kmeans_runs *runs, const seg_matrix *m)
+static void point_into_storage(kmeans_runs *runs)
 {
     int64_t cells = (int64_t)runs->k_most * runs->d;
     int64_t packed = seg_kernels_packed_size(runs->k_most, runs->d);
@@ -22,16 +22,18 @@ static void point_into_storage(kmeans_runs *runs, const seg_matrix *m)
             .packed = runs->packed + r * packed,
             .sum = runs->sums + r * (cells + runs->k_most),
             .count = runs->sums + r * (cells + runs->k_most) + cells,
-            .label = runs->labels + r * m->n_tiles * SEG_LANES,
+            .label = runs->labels + r * runs->m->n_tiles * SEG_LANES,
         };
 }
 
-seg_status kmeans_runs_init(kmeans_runs *runs, const seg_matrix *m, int n, int k_most)
+seg_status kmeans_runs_init(kmeans_runs *runs)
 {
     seg_status status = SEG_OK;
+    const seg_matrix *m = runs->m;
+    int n = runs->n, k_most = runs->k_most;
     size_t cells = (size_t)k_most * (size_t)m->d;
 
-    *runs = (kmeans_runs) { .n = n, .k_most = k_most, .d = m->d };
+    runs->d = m->d;
     SEG_TRY_OR_DONE(seg_fault("runs_alloc", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *runs->run, &runs->run));
     SEG_TRY_OR_DONE(seg_alloc(n, cells * sizeof *runs->centers, &runs->centers));
@@ -44,7 +46,7 @@ seg_status kmeans_runs_init(kmeans_runs *runs, const seg_matrix *m, int n, int k
     SEG_TRY_OR_DONE(seg_alloc(SEG_BLOCK_ROWS, sizeof *runs->before, &runs->before));
     SEG_TRY_OR_DONE(seg_alloc(kmeans_record_size(m->d), 1, &runs->farthest));
     SEG_TRY_OR_DONE(seg_alloc(k_most, sizeof *runs->taken, &runs->taken));
-    point_into_storage(runs, m);
+    point_into_storage(runs);
 done:
     if (status != SEG_OK) kmeans_runs_release(runs);
     return status;
@@ -71,7 +73,7 @@ static void begin(kmeans_run *run)
     run->active = true;
 }
 
-void kmeans_run_start(kmeans_runs *runs, const seg_matrix *m, int r, int k, const double *centers)
+void kmeans_run_start(kmeans_runs *runs, int r, int k, const double *centers)
 {
     kmeans_run *run = &runs->run[r];
     size_t cells = (size_t)k * (size_t)runs->d;
@@ -82,11 +84,11 @@ void kmeans_run_start(kmeans_runs *runs, const seg_matrix *m, int r, int k, cons
     seg_kernels_pack(k, runs->d, run->centers, run->packed);
     memset(run->sum, 0, cells * sizeof *run->sum);
     memset(run->count, 0, (size_t)k * sizeof *run->count);
-    for (int64_t i = 0; i < m->n_tiles * SEG_LANES; i++)
+    for (int64_t i = 0; i < runs->m->n_tiles * SEG_LANES; i++)
         run->label[i] = SEG_NO_LABEL;
 }
 
-void kmeans_run_copy(kmeans_runs *runs, const seg_matrix *m, int from, int to)
+void kmeans_run_copy(kmeans_runs *runs, int from, int to)
 {
     const kmeans_run *source = &runs->run[from];
     kmeans_run *run = &runs->run[to];
@@ -98,7 +100,7 @@ void kmeans_run_copy(kmeans_runs *runs, const seg_matrix *m, int from, int to)
     memcpy(run->centers, source->centers, cells * sizeof *run->centers);
     memcpy(run->sum, source->sum, cells * sizeof *run->sum);
     memcpy(run->count, source->count, k * sizeof *run->count);
-    memcpy(run->label, source->label, (size_t)(m->n_tiles * SEG_LANES) * sizeof *run->label);
+    memcpy(run->label, source->label, (size_t)(runs->m->n_tiles * SEG_LANES) * sizeof *run->label);
     seg_kernels_pack(run->k, runs->d, run->centers, run->packed);
 }
 

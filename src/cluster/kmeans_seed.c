@@ -12,10 +12,8 @@
 #define TRIALS 4
 
 typedef struct seeding {
+    const kmeans_search *search; /* its seeds are filled */
     int n_init, d;
-    double *centers;  /* [n_init][k][d]; borrowed */
-    int64_t stride;   /* k * d */
-    int *n_seeds;     /* [n_init]; borrowed */
     float *d2;        /* [n_init][n_tiles * 16] to the nearest center so far; 0 in padding */
     char *records;    /* [n_init][TRIALS] */
     float *packed;    /* [n_init] the trials of a restart, for the kernels */
@@ -37,13 +35,15 @@ static void seeding_release(seeding *s)
 }
 
 /* Local. */
-static seg_status seeding_init(seeding *s, const seg_matrix *m, const seg_kmeans_opts *opts)
+static seg_status seeding_init(seeding *s, const kmeans_search *search)
 {
+    const seg_matrix *m = search->m;
+    const seg_kmeans_opts *opts = search->opts;
     int n = opts->n_init;
 
+    s->search = search;
     s->n_init = n;
     s->d = m->d;
-    s->stride = (int64_t)opts->n_clusters * m->d;
     s->n_packed = seg_kernels_packed_size(TRIALS, m->d);
     s->key = (seg_random) { .seed = opts->seed, .purpose = SEG_RANDOM_SEEDING };
     SEG_TRY(seg_fault("seeding_alloc", SEG_ERR_MEMORY));
@@ -61,10 +61,16 @@ static char *record_of(const seeding *s, int r, int trial)
     return s->records + (r * TRIALS + trial) * kmeans_record_size(s->d);
 }
 
+/* Seed number j of restart r. */
+static double *seed_of(const seeding *s, int r, int j)
+{
+    return s->search->seeds + ((int64_t)r * s->search->k_most + j) * s->d;
+}
+
 /* The record's client becomes the next center of restart r. */
 static void append(seeding *s, int r, char *record)
 {
-    double *center = s->centers + r * s->stride + (int64_t)s->n_seeds[r]++ * s->d;
+    double *center = seed_of(s, r, s->search->n_seeds[r]++);
 
     for (int t = 0; t < s->d; t++)
         center[t] = (double)kmeans_record_values(record)[t];
@@ -78,9 +84,10 @@ static uint64_t draw_of(int r, int j)
 
 /* Collective.  One evenly drawn client for each restart, record_of(r, 0), that is none of those it
  * has: rows that were drawn already are drawn again.  rows [n_init][k] of all draws so far. */
-static void draw_evenly(seg_comm *comm, const seg_matrix *m, seeding *s, int j, int64_t *rows,
-                        int k)
+static void draw_evenly(seg_comm *comm, seeding *s, int j, int64_t *rows, int k)
 {
+    const seg_matrix *m = s->search->m;
+
     kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
     for (int r = 0; r < s->n_init; r++) {
         int64_t *drawn = &rows[(int64_t)r * k];
@@ -106,15 +113,18 @@ static void draw_evenly(seg_comm *comm, const seg_matrix *m, seeding *s, int j, 
 /* ---- k-means++ ---- */
 
 /* Tiles [tile, tile + n) of restart r. */
-static float *distances_of(const seeding *s, const seg_matrix *m, int r, int64_t tile)
+static float *distances_of(const seeding *s, int r, int64_t tile)
 {
-    return s->d2 + ((int64_t)r * m->n_tiles + tile) * SEG_LANES;
+    return s->d2 + ((int64_t)r * s->search->m->n_tiles + tile) * SEG_LANES;
 }
 
 /* Local.  Takes the newest center of each restart into its distances, and lets the trials of the
  * next draw, number j, race over them. */
-static void race(const seg_kernels *kernels, const seg_matrix *m, seeding *s, int j)
+static void race(seeding *s, int j)
 {
+    const seg_kernels *kernels = s->search->kernels;
+    const seg_matrix *m = s->search->m;
+
     kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
         int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
@@ -123,9 +133,9 @@ static void race(const seg_kernels *kernels, const seg_matrix *m, seeding *s, in
 
         if (rows > n * SEG_LANES) rows = n * SEG_LANES;
         for (int r = 0; r < s->n_init; r++) {
-            float *d2 = distances_of(s, m, r, tile);
-            const double *newest = s->centers + r * s->stride + (int64_t)(s->n_seeds[r] - 1) * s->d;
-            if (s->n_seeds[r] < j) continue; /* no client was left at a distance */
+            float *d2 = distances_of(s, r, tile);
+            if (s->search->n_seeds[r] < j) continue; /* no client was left at a distance */
+            const double *newest = seed_of(s, r, j - 1);
             for (int t = 0; t < s->d; t++)
                 s->center[t] = (float)newest[t];
             (j == 1 ? kernels->distance : kernels->closer)(m->d, s->center, n, x, d2);
@@ -136,8 +146,10 @@ static void race(const seg_kernels *kernels, const seg_matrix *m, seeding *s, in
 }
 
 /* Local.  What the cost of each restart would be with each of its trials, in units of 1 / scale. */
-static void try_all(const seg_kernels *kernels, const seg_matrix *m, seeding *s, float scale)
+static void try_all(seeding *s, float scale)
 {
+    const seg_matrix *m = s->search->m;
+
     memset(s->cost, 0, (size_t)(s->n_init * TRIALS) * sizeof *s->cost);
     for (int r = 0; r < s->n_init; r++) {
         for (int trial = 0; trial < TRIALS; trial++)
@@ -149,29 +161,28 @@ static void try_all(const seg_kernels *kernels, const seg_matrix *m, seeding *s,
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
         int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
         for (int r = 0; r < s->n_init; r++)
-            kernels->potential(m->d, TRIALS, s->packed + r * s->n_packed, n,
-                               &m->x[tile * m->d * SEG_LANES], distances_of(s, m, r, tile), scale,
-                               &s->cost[r * TRIALS]);
+            s->search->kernels->potential(m->d, TRIALS, s->packed + r * s->n_packed, n,
+                                          &m->x[tile * m->d * SEG_LANES], distances_of(s, r, tile),
+                                          scale, &s->cost[r * TRIALS]);
     }
 }
 
 /* The power of two that turns squared distances into integers for choosing among trials: their mean
  * is at most 2^16, so that a sum over 2^33 clients fits int64. */
-static float scale_of(const seg_matrix *m, const kmeans_totals *totals)
+static float scale_of(const kmeans_search *search)
 {
     int e;
 
-    (void)frexp(totals->inertia / (double)m->rows.total, &e);
+    (void)frexp(search->totals.inertia / (double)search->m->rows.total, &e);
     return ldexpf(1, 16 - e);
 }
 
 /* Collective.  Draw number j of all restarts. */
-static void draw_by_distance(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                             seeding *s, int j, float scale)
+static void draw_by_distance(seg_comm *comm, seeding *s, int j, float scale)
 {
-    race(kernels, m, s, j);
-    kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
-    try_all(kernels, m, s, scale);
+    race(s, j);
+    kmeans_race_end(comm, s->search->m, s->n_init * TRIALS, s->records);
+    try_all(s, scale);
     seg_sum_int64(comm, s->cost, (int64_t)s->n_init * TRIALS);
     for (int r = 0; r < s->n_init; r++) {
         seg_rival winner;
@@ -186,45 +197,42 @@ static void draw_by_distance(seg_comm *comm, const seg_kernels *kernels, const s
 /* ---- all methods ---- */
 
 /* Collective. */
-static seg_status seed_evenly(seg_comm *comm, const seg_matrix *m, seeding *s, int k)
+static seg_status seed_evenly(seg_comm *comm, seeding *s, int k)
 {
     int64_t *rows = NULL;
 
     SEG_TRY(seg_agree(comm, seg_alloc(s->n_init, (size_t)k * sizeof *rows, &rows)));
     for (int j = 0; j < k; j++)
-        draw_evenly(comm, m, s, j, rows, k);
+        draw_evenly(comm, s, j, rows, k);
     seg_free(rows);
     return SEG_OK;
 }
 
-static void seed_as_given(const seg_kmeans_opts *opts, seeding *s)
+static void seed_as_given(seeding *s, int k)
 {
     for (int r = 0; r < s->n_init; r++) {
-        memcpy(s->centers + r * s->stride, opts->init_centers,
-               (size_t)s->stride * sizeof *s->centers);
-        s->n_seeds[r] = opts->n_clusters;
+        memcpy(seed_of(s, r, 0), s->search->opts->init_centers,
+               (size_t)k * (size_t)s->d * sizeof(double));
+        s->search->n_seeds[r] = k;
     }
 }
 
-seg_status kmeans_seed(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
-                       const seg_kmeans_opts *opts, const kmeans_totals *totals, double *seeds,
-                       int *n_seeds)
+seg_status kmeans_seed(seg_comm *comm, kmeans_search *search)
 {
     seg_status status = SEG_OK;
-    seeding s = { .centers = seeds, .n_seeds = n_seeds };
+    seg_init_method init = search->opts->init;
+    seeding s = { 0 };
+    int k = search->k_most;
 
-    SEG_TRY_OR_DONE(seg_agree(comm, seeding_init(&s, m, opts)));
-    memset(n_seeds, 0, (size_t)opts->n_init * sizeof *n_seeds);
-    seg_progress_begin("starting centers", opts->n_clusters, "centers");
-    if (opts->init == SEG_INIT_CENTERS) {
-        seed_as_given(opts, &s);
-    } else {
-        int evenly = opts->init == SEG_INIT_RANDOM ? opts->n_clusters : 1;
-        SEG_TRY_OR_DONE(seed_evenly(comm, m, &s, evenly));
-        for (int j = evenly; j < opts->n_clusters; j++) {
-            draw_by_distance(comm, kernels, m, &s, j, scale_of(m, totals));
-            seg_progress_set(j + 1);
-        }
+    SEG_TRY_OR_DONE(seg_agree(comm, seeding_init(&s, search)));
+    memset(search->n_seeds, 0, (size_t)s.n_init * sizeof *search->n_seeds);
+    seg_progress_begin("starting centers", k, "centers");
+    if (init == SEG_INIT_CENTERS) seed_as_given(&s, k);
+    if (init == SEG_INIT_RANDOM) SEG_TRY_OR_DONE(seed_evenly(comm, &s, k));
+    if (init == SEG_INIT_KMEANSPP) SEG_TRY_OR_DONE(seed_evenly(comm, &s, 1));
+    for (int j = 1; init == SEG_INIT_KMEANSPP && j < k; j++) {
+        draw_by_distance(comm, &s, j, scale_of(search));
+        seg_progress_set(j + 1);
     }
     seg_progress_end(NULL);
 done:

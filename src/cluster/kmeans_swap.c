@@ -2,7 +2,7 @@
  * squared distance, finds for each the best center to give up for it (exactly, in one pass), makes
  * ten Lloyd steps from each of the eight swapped sets, and keeps the cheapest if it is below the
  * best so far.  Three rounds without gain end the search.  Restarts alone miss the best cost by one
- * or two per cent in a quarter of cases.  Every rank does the same work on the same sample. */
+ * or two per cent in a quarter of cases.  One rank does this alone, on the sample. */
 #include <math.h>
 #include <string.h>
 
@@ -41,7 +41,10 @@ static seg_status swapping_init(swapping *s, int k)
 {
     int64_t n = s->m->n_tiles * SEG_LANES;
 
-    SEG_TRY(kmeans_runs_init(&s->runs, s->m, 1 + CANDIDATES, k));
+    s->runs = (kmeans_runs) {
+        .kernels = s->kernels, .m = s->m, .totals = &s->totals, .n = 1 + CANDIDATES, .k_most = k
+    };
+    SEG_TRY(kmeans_runs_init(&s->runs));
     SEG_TRY(seg_fault("swap_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(CANDIDATES, (size_t)kmeans_record_size(s->m->d), &s->records));
     SEG_TRY(seg_alloc(k, sizeof *s->cost, &s->cost));
@@ -100,11 +103,11 @@ static bool try_round(seg_comm *self, swapping *s, kmeans_stop stop)
     int winner = 1;
 
     for (int c = 0; c < CANDIDATES; c++) {
-        kmeans_run_copy(&s->runs, s->m, BEST, 1 + c);
+        kmeans_run_copy(&s->runs, BEST, 1 + c);
         kmeans_run_set_center(&s->runs, 1 + c, best_drop(s, c),
                               kmeans_record_values(record_of(s, c)));
     }
-    kmeans_lloyd(self, s->kernels, s->m, &s->totals, trial, &s->runs);
+    kmeans_lloyd(self, &s->runs, trial);
     for (int c = 2; c <= CANDIDATES; c++)
         if (run[c].cost < run[winner].cost) winner = c;
     if (!(run[winner].cost < run[BEST].cost)) return false;
@@ -113,51 +116,33 @@ static bool try_round(seg_comm *self, swapping *s, kmeans_stop stop)
     run[winner] = run[BEST];
     run[BEST] = better;
     run[BEST].active = !better.fixed;
-    kmeans_lloyd(self, s->kernels, s->m, &s->totals, stop, &s->runs);
+    kmeans_lloyd(self, &s->runs, stop);
     return true;
 }
 
-static void search_rounds(seg_comm *self, swapping *s, kmeans_stop stop, kmeans_search *search)
-{
-    int failed = 0;
-
-    while (failed < MOST_FAILED && draw(self, s, search->n_rounds)) {
-        search->n_rounds++;
-        if (try_round(self, s, stop)) {
-            search->n_swaps++;
-            failed = 0;
-        } else {
-            failed++;
-        }
-    }
-}
-
-seg_status kmeans_swap(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *sample,
-                       uint64_t seed, int max_iter, int *k, double *centers, kmeans_search *search)
+seg_status kmeans_swap(seg_comm *self, const seg_kernels *kernels, const seg_matrix *sample,
+                       const seg_kmeans_opts *opts, int *k, double *centers, kmeans_swaps *swaps)
 {
     seg_status status = SEG_OK;
-    seg_comm *self = seg_comm_self(comm);
-    const kmeans_stop stop = { .max_iter = max_iter, .shift = -1 };
+    const kmeans_stop stop = { .max_iter = opts->max_iter, .shift = -1 };
     swapping s = { .kernels = kernels,
                    .m = sample,
-                   .key = { .seed = seed, .purpose = SEG_RANDOM_SWAP } };
+                   .key = { .seed = opts->seed, .purpose = SEG_RANDOM_SWAP } };
+    int failed = 0;
 
-    *search = (kmeans_search) { 0 };
-    SEG_TRY_OR_DONE(seg_agree(comm, swapping_init(&s, *k)));
-    SEG_TRY_OR_DONE(seg_agree(comm, kmeans_totals_fit(self, sample, &s.totals)));
-    kmeans_run_start(&s.runs, sample, BEST, *k, centers);
-    kmeans_lloyd(self, kernels, sample, &s.totals, stop, &s.runs);
-    search_rounds(self, &s, stop, search);
-
-    /* Rank 0's word counts, should the ranks' logarithms differ in a last bit. */
-    int64_t found[3] = { s.runs.run[BEST].k, search->n_rounds, search->n_swaps };
-    seg_bcast(comm, found, sizeof found);
-    memcpy(centers, s.runs.run[BEST].centers,
-           (size_t)(s.runs.run[BEST].k * sample->d) * sizeof *centers);
-    seg_bcast(comm, centers, (int64_t)*k * sample->d * (int64_t)sizeof *centers);
-    *k = (int)found[0];
-    search->n_rounds = (int)found[1];
-    search->n_swaps = (int)found[2];
+    *swaps = (kmeans_swaps) { 0 };
+    SEG_TRY_OR_DONE(swapping_init(&s, *k));
+    SEG_TRY_OR_DONE(kmeans_totals_fit(self, sample, &s.totals));
+    kmeans_run_start(&s.runs, BEST, *k, centers);
+    kmeans_lloyd(self, &s.runs, stop);
+    while (failed < MOST_FAILED && draw(self, &s, swaps->n_rounds)) {
+        bool better = try_round(self, &s, stop);
+        swaps->n_rounds++;
+        swaps->n_gains += better;
+        failed = better ? 0 : failed + 1;
+    }
+    *k = s.runs.run[BEST].k;
+    memcpy(centers, s.runs.run[BEST].centers, (size_t)(*k * sample->d) * sizeof *centers);
 done:
     swapping_release(&s);
     return status;

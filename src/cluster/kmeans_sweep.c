@@ -1,0 +1,152 @@
+/* k-means for every k of a range: one search over all of them, or over groups that fit in memory.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "cluster_internal.h"
+#include "segmpi/log.h"
+#include "segmpi/memory.h"
+#include "segmpi/stats.h"
+#include "segmpi/sweep.h"
+
+/* Bytes that one more k adds on a rank with `rows` clients. */
+static int64_t memory_of_k(int64_t rows, int n_init)
+{
+    return 2 * (rows + SEG_LANES) * (n_init + 1);
+}
+
+/* Values of k that share passes. */
+static int group_size(int64_t rows, const seg_sweep_opts *opts)
+{
+    int n_k = opts->k_max - opts->k_min + 1;
+    int64_t fit =
+        opts->memory_limit > 0 ? opts->memory_limit / memory_of_k(rows, opts->kmeans.n_init) : n_k;
+
+    return fit < 1 ? 1 : fit < n_k ? (int)fit : n_k;
+}
+
+void seg_sweep_release(seg_sweep *sweep)
+{
+    for (int i = 0; sweep->fit && i < sweep->n_k; i++) {
+        seg_free(sweep->fit[i].cluster_centers);
+        seg_free(sweep->fit[i].cluster_size);
+        seg_free(sweep->fit[i].restart_inertia);
+    }
+    seg_free(sweep->fit);
+    *sweep = (seg_sweep) { 0 };
+}
+
+/* Local. */
+static seg_status sweep_init(seg_sweep *sweep, int d, const seg_sweep_opts *opts)
+{
+    int n_k = opts->k_max - opts->k_min + 1, n_init = opts->kmeans.n_init;
+
+    *sweep = (seg_sweep) { .d = d, .n_init = n_init };
+    SEG_TRY(seg_fault("sweep_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(n_k, sizeof *sweep->fit, &sweep->fit));
+    sweep->n_k = n_k;
+    for (int i = 0; i < n_k; i++) {
+        seg_sweep_fit *fit = &sweep->fit[i];
+        fit->k = opts->k_min + i;
+        SEG_TRY(seg_alloc(fit->k, (size_t)d * sizeof(double), &fit->cluster_centers));
+        SEG_TRY(seg_alloc(fit->k, sizeof(int64_t), &fit->cluster_size));
+        SEG_TRY(seg_alloc(n_init, sizeof(double), &fit->restart_inertia));
+    }
+    return SEG_OK;
+}
+
+/* Collective.  Mean adjusted Rand index of the other restarts of k number i with the best one.
+ * table [k_max][k_max]. */
+static double agreement_of(seg_comm *comm, const kmeans_search *s, int i, int best, int64_t *table)
+{
+    const kmeans_run *a = &s->runs.run[best];
+    int n_init = s->opts->n_init, first = kmeans_first_run(s, i);
+    double sum = 0;
+
+    for (int r = first; r < first + n_init; r++) {
+        const kmeans_run *b = &s->runs.run[r];
+        if (r == best) continue;
+        memset(table, 0, (size_t)a->k * (size_t)b->k * sizeof *table);
+        for (int64_t row = 0; row < s->m->rows.count; row++)
+            table[(int64_t)a->label[row] * b->k + b->label[row]]++;
+        seg_sum_int64(comm, table, (int64_t)a->k * b->k);
+        sum += seg_adjusted_rand(a->k, b->k, table);
+    }
+    return n_init > 1 ? sum / (n_init - 1) : NAN;
+}
+
+/* Collective.  The best run as the result for one k. */
+static seg_status finish(seg_comm *comm, kmeans_search *s, const kmeans_best *best,
+                         seg_sweep_fit *fit)
+{
+    seg_kmeans kmeans = { .d = s->m->d,
+                          .cluster_centers = fit->cluster_centers,
+                          .cluster_size = fit->cluster_size };
+
+    SEG_TRY(kmeans_search_finish(comm, s, best, &kmeans));
+    fit->n_clusters = kmeans.n_clusters;
+    fit->inertia = kmeans.inertia;
+    fit->n_iter = kmeans.n_iter;
+    fit->n_swap_rounds = kmeans.n_swap_rounds;
+    fit->n_swaps = kmeans.n_swaps;
+    fit->converged = kmeans.converged;
+    return SEG_OK;
+}
+
+/* Collective.  n_k values of k that share passes. */
+static seg_status run_group(seg_comm *comm, kmeans_search *s, int n_k, seg_sweep_fit *fit)
+{
+    seg_status status = SEG_OK;
+    kmeans_best *best = NULL;
+    int64_t *table = NULL;
+
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(n_k, sizeof *best, &best)));
+    SEG_TRY_OR_DONE(
+        seg_agree(comm, seg_alloc(s->k_most, (size_t)s->k_most * sizeof *table, &table)));
+    for (int i = 0; i < n_k; i++)
+        best[i] = (kmeans_best) { .k = fit[i].k, .restart_inertia = fit[i].restart_inertia };
+    SEG_TRY_OR_DONE(kmeans_search_run(comm, s, n_k, best));
+    for (int i = 0; i < n_k; i++) {
+        fit[i].restart_agreement = agreement_of(comm, s, i, best[i].restart, table);
+        SEG_TRY_OR_DONE(finish(comm, s, &best[i], &fit[i]));
+    }
+done:
+    seg_free(best);
+    seg_free(table);
+    return status;
+}
+
+seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                         const seg_sweep_opts *opts, seg_sweep *sweep)
+{
+    seg_status status = SEG_OK;
+    kmeans_search s = { .kernels = kernels, .m = m, .opts = &opts->kmeans, .k_most = opts->k_max };
+    int64_t most_rows = m->rows.count;
+
+    *sweep = (seg_sweep) { 0 };
+    if (opts->k_max > m->rows.total)
+        return SEG_FAIL(SEG_ERR_DATA, "%d clusters are more than there are clients, %lld",
+                        opts->k_max, (long long)m->rows.total);
+    SEG_TRY_OR_DONE(seg_agree(comm, sweep_init(sweep, m->d, opts)));
+    seg_max_int64(comm, &most_rows, 1);
+    s.n_k = group_size(most_rows, opts);
+    SEG_TRY_OR_DONE(kmeans_search_init(comm, &s));
+    sweep->total_inertia = s.totals.inertia;
+    for (int first = 0; first < sweep->n_k; first += s.n_k) {
+        int rest = sweep->n_k - first;
+        SEG_TRY_OR_DONE(run_group(comm, &s, rest < s.n_k ? rest : s.n_k, &sweep->fit[first]));
+    }
+done:
+    if (status != SEG_OK) seg_sweep_release(sweep);
+    kmeans_search_release(&s);
+    return status;
+}
+
+int64_t seg_sweep_memory(int64_t total_rows, int64_t rows, int d, const seg_sweep_opts *opts)
+{
+    int64_t n_k = opts->k_max - opts->k_min + 1;
+    int64_t results = n_k * opts->k_max * ((int64_t)d + 1) * 8;
+
+    return results + kmeans_search_memory(total_rows, rows, d, &opts->kmeans, opts->k_max,
+                                          group_size(rows, opts));
+}
