@@ -97,6 +97,18 @@ void content_text(uint64_t hash, char text[CONTENT_TEXT]);
 /* Compares a file with what it says about itself. */
 seg_status content_verify(hid_t file, const char *path);
 
+/* ---- seal.c: the checksum of the file's bytes, compared before HDF5 sees them ---- */
+
+/* Bytes of the file. */
+typedef struct row_range {
+    int64_t first, size;
+} row_range;
+
+/* Appends the seal; `range` holds the places of the row arrays and is sorted. */
+seg_status seal_write(int file, int64_t n, row_range *range, const char *path);
+/* *sealed is false for a file without a seal. */
+seg_status seal_verify(const char *path, bool *sealed);
+
 /* ---- seg_output ---- */
 
 /* Block checksums that this rank has made, in runs of blocks that follow each other. */
@@ -162,6 +174,7 @@ struct seg_input {
     char *path; /* owned */
     hid_t file;
     int64_t bytes; /* of the file */
+    bool sealed;   /* and the seal fits */
     char format[32];
     int n_sets;
     int64_t sets_room;

@@ -154,12 +154,15 @@ done:
 
 /* ---- the folder ---- */
 
-/* Collective.  A new folder, the same for all ranks. */
+/* Collective.  A new folder, the same for all ranks; in memory where that is possible. */
 static inline void store_folder(seg_comm *comm, char *folder, size_t size)
 {
-    char name[] = "/tmp/segmpi_store_XXXXXX";
+    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
-    if (seg_comm_rank(comm) == 0 && mkdtemp(name)) (void)snprintf(folder, size, "%s", name);
+    if (seg_comm_rank(comm) == 0) {
+        (void)snprintf(folder, size, "%s/segmpi_store_XXXXXX", base);
+        if (!mkdtemp(folder)) perror(folder);
+    }
     seg_bcast(comm, folder, (int64_t)size);
 }
 

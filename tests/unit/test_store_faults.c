@@ -24,7 +24,7 @@ static const struct {
     { "store_write", SEG_ERR_IO, false },     { "store_finish", SEG_ERR_IO, false },
     { "store_runs", SEG_ERR_MEMORY, false },  { "store_sync", SEG_ERR_IO, false },
     { "store_seal", SEG_ERR_IO, false },      { "store_open_input", SEG_ERR_IO, false },
-    { "store_verify", SEG_ERR_IO, false },    { "store_rename", SEG_ERR_IO, false },
+    { "store_verify", SEG_ERR_IO, false },    { "store_rename", SEG_ERR_IO, true },
 };
 
 static bool all_agree(bool right)
@@ -53,7 +53,7 @@ static bool fails_cleanly(size_t s, int rank)
 
     (void)snprintf(fault, sizeof fault, "%s:rank=%d", sites[s].name, rank);
     (void)setenv("SEGMPI_FAULT", fault, 1);
-    seg_status status = store_write(comm, path, 3000, true);
+    seg_status status = store_write(comm, path, 8000, true);
     (void)unsetenv("SEGMPI_FAULT");
     bool right = status == sites[s].status && seg_error_get()->rank == rank &&
                  strstr(seg_error_get()->text, "injected fault");
@@ -77,8 +77,8 @@ static void store_survives_a_fault_at_every_site_on_every_rank(void **state)
         for (int rank = 0; rank < (sites[s].root_only ? 1 : seg_comm_size(comm)); rank++)
             right = fails_cleanly(s, rank) && right;
     assert_true(right);
-    assert_int_equal(store_write(comm, path, 3000, true), SEG_OK);
-    assert_true(all_agree(rows_of_target() == 3000));
+    assert_int_equal(store_write(comm, path, 8000, true), SEG_OK);
+    assert_true(all_agree(rows_of_target() == 8000));
 }
 
 int main(int argc, char **argv)
