@@ -1,5 +1,7 @@
 seg_unit_test(store RANKS 1 2 3 7 LIBRARIES seg_store seg_comm seg_base)
 seg_unit_test(store_damage LIBRARIES seg_store seg_comm seg_base)
+seg_unit_test(store_foreign LIBRARIES seg_store seg_comm seg_base ${HDF5_C_HL_LIBRARIES} ${HDF5_C_LIBRARIES} MPI::MPI_C)
+target_include_directories(test_store_foreign SYSTEM PRIVATE ${HDF5_C_INCLUDE_DIRS})
 if(SEG_FAULTS)
   seg_unit_test(store_faults RANKS 1 2 3 7 LIBRARIES seg_store seg_comm seg_base)
 endif()
