@@ -107,6 +107,9 @@ struct cli_session {
 
 /* Before anything else: signals, core dumps, and the rank that the launcher names. */
 void cli_process_prepare(void);
+/* Before a failed process leaves without MPI: the launcher ends all when the first one does, so
+ * rank 0, which speaks, goes first. */
+void cli_process_yield(void);
 /* Collective.  Chooses BLAS kernels (the process may start over), then starts MPI. */
 seg_status cli_session_open(int argc, char **argv, cli_session *session);
 /* Collective.  Nothing may be written that is an input of the run or that exists without --force,

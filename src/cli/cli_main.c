@@ -78,6 +78,7 @@ int seg_cli_main(int argc, char **argv)
     seg_status status = run(argc, argv, &session);
     if (status != SEG_OK && seg_error_rank() == 0)
         seg_error_print(session.command ? session.command->name : NULL);
+    if (status != SEG_OK && !session.comm) cli_process_yield();
     seg_comm_close(session.comm);
     return (int)status;
 }

@@ -8,13 +8,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "segmpi/log.h"
 #include "segmpi/store.h"
 #include "segmpi/text.h"
 
-/* The rank as the launcher names it, before MPI can tell: 0 where there is no launcher. */
+/* The rank as the launcher names it, before MPI can tell: -1 where there is no launcher. */
 static int launcher_rank(void)
 {
     static const char *const names[] = { "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK",
@@ -25,18 +26,29 @@ static int launcher_rank(void)
         int64_t rank;
         if (text && seg_text_int64(text, &rank)) return (int)rank;
     }
-    return 0;
+    return -1;
 }
 
 void cli_process_prepare(void)
 {
     const struct rlimit none = { 0, 0 };
+    int rank = launcher_rank();
 
     (void)setrlimit(RLIMIT_CORE, &none); /* memory holds personal data */
     (void)signal(SIGPIPE, SIG_IGN);      /* errors come back as codes */
     (void)signal(SIGXFSZ, SIG_IGN);
-    seg_error_set_rank(launcher_rank());
-    if (seg_error_rank() != 0 && !freopen("/dev/null", "w", stdout)) return;
+    if (rank < 0) return;
+    seg_error_set_rank(rank);
+    /* A launcher may give its ranks a terminal of their own, wherever their output goes. */
+    (void)setenv("NO_COLOR", "1", 1);
+    if (rank > 0 && !freopen("/dev/null", "w", stdout)) return;
+}
+
+void cli_process_yield(void)
+{
+    const struct timespec long_enough = { .tv_sec = 5 };
+
+    if (seg_error_rank() != 0) (void)nanosleep(&long_enough, NULL);
 }
 
 /* OpenBLAS reads the core type when it is loaded, so the process starts over with a better one.

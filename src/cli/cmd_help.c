@@ -8,15 +8,17 @@
 #define WIDTH  79
 #define INDENT 27
 
-/* Words of `text` from column `at` on, broken at WIDTH and indented. */
-static void print_wrapped(const char *text, int at)
+/* Words of `text` from column `indent` on, where the cursor is; broken at WIDTH. */
+static void print_wrapped(const char *text, int indent)
 {
+    int at = indent;
+
     while (*text) {
         int length = (int)strcspn(text, " ");
-        if (at > INDENT && at + 1 + length > WIDTH) {
-            printf("\n%*s", INDENT, "");
-            at = INDENT;
-        } else if (at > INDENT) {
+        if (at > indent && at + 1 + length > WIDTH) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
             putchar(' ');
             at++;
         }
@@ -52,9 +54,12 @@ void cli_help_print(const cli_command *command)
 {
     const cli_option *rows[CLI_MAX_ROWS];
     int n = cli_rows_of(command, rows);
+    char summary[200];
 
-    printf("Usage: segmpi %s %s\n\nsegmpi %s %s.\n\n", command->name, command->synopsis,
-           command->name, command->summary);
+    printf("Usage: segmpi %s %s\n\n", command->name, command->synopsis);
+    snprintf(summary, sizeof summary, "segmpi %s %s.", command->name, command->summary);
+    print_wrapped(summary, 0);
+    putchar('\n');
     for (int i = 0; i < n; i++) {
         if (i == command->n_options && i > 0) putchar('\n');
         print_row(rows[i]);
