@@ -8,7 +8,10 @@
 #include "segmpi/error.h"
 #include "segmpi/json.h"
 #include "segmpi/kernels.h"
+#include "segmpi/kmeans.h"
+#include "segmpi/prep.h"
 #include "segmpi/provenance.h"
+#include "segmpi/table.h"
 
 /* ---- options: one row is the parser, the default, the help and the record of an option ---- */
 
@@ -39,18 +42,39 @@ typedef struct cli_option {
 
 /* Options that mean the same in every command; a command lists those that it has. */
 typedef struct cli_shared {
-    bool help, quiet, verbose, timing, dry_run, force;
+    bool help, quiet, verbose, timing, dry_run, force, record_host;
     const char *json;
     int64_t seed;
     double deadline;
 } cli_shared;
 
-#define CLI_TALK    1u /* --quiet --verbose */
-#define CLI_RANKS   2u /* --timing --deadline */
-#define CLI_FORCE   4u
-#define CLI_JSON    8u
-#define CLI_DRY_RUN 16u
-#define CLI_SEED    32u
+/* Which columns, how they are prepared, and k-means. */
+typedef struct cli_method {
+    seg_table_opts table;
+    seg_prep_opts prep;
+    seg_kmeans_opts kmeans;
+} cli_method;
+
+#define CLI_TALK        1u /* --quiet --verbose */
+#define CLI_RANKS       2u /* --timing --deadline */
+#define CLI_FORCE       4u
+#define CLI_JSON        8u
+#define CLI_DRY_RUN     16u
+#define CLI_SEED        32u
+#define CLI_RECORD_HOST 64u
+#define CLI_COLUMNS     128u /* --columns --exclude-columns --dataset */
+#define CLI_PREPARE     256u /* --impute --outliers --scale */
+#define CLI_KMEANS      512u /* --n-init --max-iter --tol --no-swaps */
+
+typedef struct cli_shared_row {
+    unsigned group; /* 0: in every command */
+    cli_option row;
+} cli_shared_row;
+
+/* The rows of cli_method, and what they leave to do once all words are read. */
+extern const cli_shared_row cli_method_rows[];
+extern const int cli_n_method_rows;
+const cli_method *cli_method_complete(const cli_shared *shared);
 
 /* ---- commands ---- */
 
@@ -80,7 +104,7 @@ extern const int cli_n_commands;
 seg_status cli_command_find(const char *name, const cli_command **out);
 
 #define CLI_MAX_ROWS 48
-/* The command's rows, then its shared ones; their number. */
+/* The command's rows, then those of the method, then its shared ones; their number. */
 int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]);
 
 /* Sets every option of the command to its default, then to what the words say; fills the arguments
@@ -98,6 +122,7 @@ void cli_help_print(const cli_command *command);
 struct cli_session {
     const cli_command *command;
     const cli_shared *shared;
+    const cli_method *method;
     const char *command_line; /* as typed */
     int n_arguments;
     const char *const *arguments;
@@ -121,6 +146,9 @@ seg_status cli_session_flush(cli_session *session);
 /* Local.  The fields that every command has; *options owned by the caller (seg_free). */
 seg_status cli_provenance_start(const cli_session *session, seg_provenance *provenance,
                                 char **options);
+/* Collective.  What an output says about the table it comes from; reads the table once. */
+seg_status cli_provenance_table(const cli_session *session, seg_table *table,
+                                seg_provenance *provenance);
 /* True on the rank that makes the document of --json. */
 bool cli_wants_json(const cli_session *session);
 /* Collective.  Agrees on `local`, the status of making `json`; writes and frees it.  It is NULL

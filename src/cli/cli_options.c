@@ -15,10 +15,7 @@
 
 static cli_shared shared;
 
-static const struct {
-    unsigned group; /* 0: in every command */
-    cli_option row;
-} shared_rows[] = {
+static const cli_shared_row shared_rows[] = {
     { CLI_SEED,
       { .name = "seed",
         .argument = "S",
@@ -33,6 +30,11 @@ static const struct {
         .help = "replace outputs that exist",
         .kind = CLI_FLAG,
         .value = &shared.force } },
+    { CLI_RECORD_HOST,
+      { .name = "record-host",
+        .help = "record host and user in the output",
+        .kind = CLI_FLAG,
+        .value = &shared.record_host } },
     { CLI_JSON,
       { .name = "json",
         .argument = "FILE",
@@ -85,15 +87,23 @@ typedef struct parsing {
     int n_arguments;
 } parsing;
 
+/* Appends those rows of a list that the command has; the new number of rows. */
+static int add_rows(const cli_command *command, int n_list, const cli_shared_row *list, int n,
+                    const cli_option **rows)
+{
+    for (int i = 0; i < n_list; i++)
+        if (list[i].group == 0 || (command->shared & list[i].group)) rows[n++] = &list[i].row;
+    return n;
+}
+
 int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS])
 {
     int n = 0;
 
     for (int i = 0; i < command->n_options; i++)
         rows[n++] = &command->options[i];
-    for (size_t i = 0; i < sizeof shared_rows / sizeof *shared_rows; i++)
-        if (shared_rows[i].group == 0 || (command->shared & shared_rows[i].group))
-            rows[n++] = &shared_rows[i].row;
+    n = add_rows(command, cli_n_method_rows, cli_method_rows, n, rows);
+    n = add_rows(command, sizeof shared_rows / sizeof *shared_rows, shared_rows, n, rows);
     SEG_ASSERT(n <= CLI_MAX_ROWS);
     return n;
 }
@@ -296,6 +306,7 @@ seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_
     if (argp_parse(&argp, n_words, words, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &p) !=
         0)
         return SEG_FAIL(SEG_ERR_USAGE, "the command line cannot be read");
+    session->method = cli_method_complete(&shared);
     session->arguments = p.arguments;
     session->n_arguments = p.n_arguments;
     if (shared.help) return SEG_OK;

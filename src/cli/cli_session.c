@@ -199,10 +199,23 @@ seg_status cli_provenance_start(const cli_session *session, seg_provenance *prov
         .command_line = session->command_line,
         .ranks = seg_comm_size(session->comm),
         .simd = session->kernels->name,
+        .record_host = session->shared->record_host,
     };
     SEG_TRY(cli_options_record(session->command, options));
     provenance->options = *options;
     return SEG_OK;
+}
+
+seg_status cli_provenance_table(const cli_session *session, seg_table *table,
+                                seg_provenance *provenance)
+{
+    const char *path = seg_table_path(table), *slash = strrchr(path, '/');
+    struct stat found;
+
+    provenance->input_name = slash ? slash + 1 : path;
+    provenance->input_bytes = stat(path, &found) == 0 ? found.st_size : 0;
+    provenance->rows_read = provenance->rows_kept = seg_table_rows(table).total;
+    return seg_table_fingerprint(session->comm, table, &provenance->input_fingerprint);
 }
 
 seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json)
