@@ -74,7 +74,7 @@ typedef struct cli_shared_row {
 /* The rows of cli_method, and what they leave to do once all words are read. */
 extern const cli_shared_row cli_method_rows[];
 extern const int cli_n_method_rows;
-const cli_method *cli_method_complete(const cli_shared *shared);
+cli_method *cli_method_complete(const cli_shared *shared);
 
 /* ---- commands ---- */
 
@@ -122,7 +122,7 @@ void cli_help_print(const cli_command *command);
 struct cli_session {
     const cli_command *command;
     const cli_shared *shared;
-    const cli_method *method;
+    cli_method *method;
     const char *command_line; /* as typed */
     int n_arguments;
     const char *const *arguments;

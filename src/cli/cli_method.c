@@ -164,7 +164,7 @@ const cli_shared_row cli_method_rows[] = {
 
 const int cli_n_method_rows = (int)(sizeof cli_method_rows / sizeof *cli_method_rows);
 
-const cli_method *cli_method_complete(const cli_shared *shared)
+cli_method *cli_method_complete(const cli_shared *shared)
 {
     method.kmeans.seed = (uint64_t)shared->seed;
     method.kmeans.swaps = !words.no_swaps;

@@ -77,16 +77,16 @@ done:
 }
 
 /* The words of the command line as options of a fit. */
-static seg_fit_opts fit_opts(const cli_session *session)
+static seg_fit_opts fit_opts(cli_session *session)
 {
-    seg_fit_opts fit = { .prep = session->method->prep, .kmeans = session->method->kmeans };
+    bool given = opts.method == SEG_INIT_CENTERS;
 
+    if (given) session->method->kmeans.n_init = 1; /* before it is recorded */
+    seg_fit_opts fit = { .prep = session->method->prep,
+                         .kmeans = session->method->kmeans,
+                         .init_centers_path = given ? opts.init : NULL };
     fit.kmeans.n_clusters = opts.n_clusters;
     fit.kmeans.init = opts.method;
-    if (opts.method == SEG_INIT_CENTERS) {
-        fit.init_centers_path = opts.init;
-        fit.kmeans.n_init = 1;
-    }
     return fit;
 }
 
