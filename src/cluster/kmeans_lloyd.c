@@ -8,6 +8,7 @@
 
 #include "cluster_internal.h"
 #include "segmpi/log.h"
+#include "segmpi/timer.h"
 
 /* ---- the pass ---- */
 
@@ -215,6 +216,7 @@ void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop)
         const int64_t *delta = runs->delta;
         seg_sum_int64(comm, runs->delta, length);
         seg_progress_add(1);
+        seg_phase_add_bytes(runs->m->n_tiles * SEG_LANES * runs->d * (int64_t)sizeof(float));
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
             if (!run->active) continue;
