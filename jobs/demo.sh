@@ -41,7 +41,7 @@ if has elbow; then
 fi
 
 step 'From the table to clusters'
-show mpirun -n 4 "$segmpi" fit clients.h5 -o model.h5 --force
+show mpirun -n 4 "$segmpi" fit clients.h5 -o model.h5 --force --quiet --timing
 
 step 'What the model says'
 show "$segmpi" inspect --check model.h5
