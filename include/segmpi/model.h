@@ -1,14 +1,17 @@
-/* The whole method and its file: table -> prepared matrix -> PCA -> clusters -> model.h5. */
+/* The whole method and its file: table -> prepared matrix -> PCA -> clusters -> segments ->
+ * model.h5. */
 #pragma once
 
 #include "segmpi/kmeans.h"
 #include "segmpi/pca.h"
 #include "segmpi/prep.h"
 #include "segmpi/provenance.h"
+#include "segmpi/segment.h"
 
 typedef struct seg_fit_opts {
     seg_prep_opts prep;
     seg_kmeans_opts kmeans;
+    seg_segments_opts segments;
     const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
                                       kmeans/cluster_centers_original */
 } seg_fit_opts;
@@ -17,6 +20,7 @@ typedef struct seg_model {
     seg_prep prep;
     seg_pca pca;
     seg_kmeans kmeans;
+    seg_segments segments;
 } seg_model;
 
 /* What a fit will need, before it is run. */
@@ -27,9 +31,10 @@ typedef struct seg_fit_plan {
     int64_t output_bytes; /* of the row arrays of model.h5, which make nearly all of it */
 } seg_fit_plan;
 
-/* Collective.  `model` is empty on failure. */
+/* Collective.  `extra`: columns of the same clients that are only profiled, or NULL.  `model` is
+ * empty on failure. */
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
-                         const seg_fit_opts *opts, seg_model *model);
+                         seg_table *extra, const seg_fit_opts *opts, seg_model *model);
 /* Local; allocates and reads nothing. */
 seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
 /* Collective.  Rank 0 writes everything small, all ranks their labels; commits `out`. */

@@ -28,6 +28,15 @@ double seg_moments_mean(const seg_moments *m, int t);             /* NaN if coun
 double seg_moments_variance(const seg_moments *m,
                             int t); /* population; about the mean; NaN if count is 0 */
 
+/* Collective.  One pass over the table: moments of the clients of each group; group [rows.count]
+ * below n_groups.  m [n_groups]: empty ones, to be released by the caller, also after a failure. */
+seg_status seg_moments_of_groups(seg_comm *comm, seg_table *table, int n_groups,
+                                 const int32_t *group, seg_moments *m);
+/* Local, after the sum over ranks.  Adds the clients of `from` (same columns and center). */
+void seg_moments_merge(seg_moments *to, const seg_moments *from);
+/* Local.  Counts the missing cells of column t as cells that hold `value`. */
+void seg_moments_fill(seg_moments *m, int t, double value);
+
 /* Collective.  Exact order statistics of the present values of each column: rank_of [d][q] (0-based
  * among the sorted present values; -1: not wanted, gives NaN) -> value [d][q].  All columns and
  * ranks together by counting refinement on the ordered bit pattern of the doubles: a few integer

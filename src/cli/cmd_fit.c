@@ -1,4 +1,5 @@
-/* segmpi fit: clients to centers, principal components and labels in model.h5. */
+/* segmpi fit: clients to clusters, principal components, segments and labels in model.h5. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,9 +10,10 @@
 #include "segmpi/text.h"
 
 static struct {
-    const char *output, *init;
+    const char *output, *init, *merge, *profile_only;
     seg_init_method method;
     int n_clusters;
+    seg_segments_opts segments;
 } opts;
 
 static seg_status accept_init(const char *text)
@@ -26,6 +28,18 @@ static seg_status accept_init(const char *text)
                         "--init is '%s', expected k-means++, random or a file that can be read",
                         seg_text_clean(text, clean, sizeof clean));
     return SEG_OK;
+}
+
+static seg_status accept_merge(const char *text)
+{
+    static const char *const names[] = { "catalog", "ward", "average", "kmeans" };
+
+    for (int i = 0; i < 4; i++)
+        if (strcmp(text, names[i]) == 0) {
+            opts.segments.merge = (seg_merge_method)i;
+            return SEG_OK;
+        }
+    return SEG_FAIL(SEG_ERR_USAGE, "--merge is catalog, ward, average or kmeans");
 }
 
 static const cli_option rows[] = {
@@ -45,6 +59,45 @@ static const cli_option rows[] = {
       .value = &opts.n_clusters,
       .least = 1,
       .most = SEG_CENTERS_MAX,
+      .marks = CLI_RECORDED },
+    { .name = "n-segments",
+      .argument = "N",
+      .help =
+          "segments that the clusters are merged into (default: 4, or K if that is less); K: no "
+          "merge",
+      .kind = CLI_INT,
+      .value = &opts.segments.n_segments,
+      .least = 1,
+      .most = SEG_SEGMENTS_MAX,
+      .marks = CLI_RECORDED },
+    { .name = "merge",
+      .argument = "METHOD",
+      .fallback = "catalog",
+      .help =
+          "catalog: the best fit to known segments among merges that cost little; ward, average, "
+          "kmeans: by amounts of money, which is what is left where no known segment fits",
+      .kind = CLI_TEXT,
+      .value = &opts.merge,
+      .accept = accept_merge,
+      .marks = CLI_RECORDED },
+    { .name = "catalog",
+      .argument = "FILE",
+      .help = "known segments with profile, name and advice (default: four of card holders); none: "
+              "names are made of features",
+      .kind = CLI_FILE,
+      .value = &opts.segments.catalog,
+      .marks = CLI_RECORDED },
+    { .name = "schema",
+      .argument = "FILE",
+      .help = "what the columns are, above all which are amounts (default: those of card holders)",
+      .kind = CLI_FILE,
+      .value = &opts.segments.schema,
+      .marks = CLI_RECORDED },
+    { .name = "profile-only",
+      .argument = "LIST",
+      .help = "show these columns in the profile, but keep them out of the distances",
+      .kind = CLI_TEXT,
+      .value = &opts.profile_only,
       .marks = CLI_RECORDED },
     { .name = "init",
       .argument = "METHOD",
@@ -84,10 +137,40 @@ static seg_fit_opts fit_opts(cli_session *session)
     if (given) session->method->kmeans.n_init = 1; /* before it is recorded */
     seg_fit_opts fit = { .prep = session->method->prep,
                          .kmeans = session->method->kmeans,
+                         .segments = opts.segments,
                          .init_centers_path = given ? opts.init : NULL };
     fit.kmeans.n_clusters = opts.n_clusters;
     fit.kmeans.init = opts.method;
     return fit;
+}
+
+/* Collective.  The table of the features, and that of the columns that are only profiled, NULL
+ * where there are none. */
+static seg_status open_tables(cli_session *session, seg_table **table, seg_table **extra)
+{
+    seg_table_opts features = session->method->table;
+    const seg_table_opts profiled = { features.dataset, opts.profile_only, NULL };
+    const char *path = session->arguments[0], *excluded = features.exclude_columns;
+    char exclude[4096];
+
+    if (!opts.profile_only) return seg_table_open(session->comm, path, &features, table);
+    int length = snprintf(exclude, sizeof exclude, "%s%s%s", opts.profile_only, excluded ? "," : "",
+                          excluded ? excluded : "");
+    if (length >= (int)sizeof exclude)
+        return SEG_FAIL(SEG_ERR_USAGE, "--profile-only and --exclude-columns are too long");
+    features.exclude_columns = exclude;
+    SEG_TRY(seg_table_open(session->comm, path, &features, table));
+    return seg_table_open(session->comm, path, &profiled, extra);
+}
+
+static seg_status check(const cli_session *session)
+{
+    int k = opts.n_clusters, n = opts.segments.n_segments;
+
+    (void)session;
+    if (n > k)
+        return SEG_FAIL(SEG_ERR_USAGE, "--n-segments %d is more than the %d clusters of -k", n, k);
+    return SEG_OK;
 }
 
 static seg_status run(cli_session *session)
@@ -95,20 +178,21 @@ static seg_status run(cli_session *session)
     seg_status status = SEG_OK;
     const char *outputs[] = { opts.output, session->shared->json };
     const seg_fit_opts fit = fit_opts(session);
-    const char *inputs[] = { session->arguments[0], fit.init_centers_path };
-    seg_table *table = NULL;
+    const char *inputs[] = { session->arguments[0], fit.init_centers_path, fit.segments.catalog,
+                             fit.segments.schema };
+    seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
     seg_status local = SEG_OK;
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 2, inputs));
-    SEG_TRY_OR_DONE(seg_table_open(session->comm, inputs[0], &session->method->table, &table));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 4, inputs));
+    SEG_TRY_OR_DONE(open_tables(session, &table, &extra));
     if (session->shared->dry_run) {
         seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;
     }
-    SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, &fit, &model));
+    SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, extra, &fit, &model));
     SEG_TRY_OR_DONE(write_model(session, &model, table));
     if (cli_wants_json(session)) local = seg_report_model_json(&model, &json);
     SEG_TRY_OR_DONE(cli_json_write(session, local, json));
@@ -117,12 +201,13 @@ static seg_status run(cli_session *session)
 done:
     seg_model_release(&model);
     seg_table_free(table);
+    seg_table_free(extra);
     return status;
 }
 
 const cli_command cli_fit = {
     .name = "fit",
-    .summary = "prepares clients, finds clusters and principal components, writes a model",
+    .summary = "prepares clients, finds clusters and named segments, writes a model",
     .synopsis = "clients.h5 -o model.h5 [OPTION...]",
     .text = "The same bits on any number of ranks.\n\n"
             "  mpirun -n 4 segmpi fit clients.h5 -o model.h5\n"
@@ -134,5 +219,6 @@ const cli_command cli_fit = {
     .least_arguments = 1,
     .most_arguments = 1,
     .needs_mpi = true,
+    .check = check,
     .run = run,
 };

@@ -18,7 +18,7 @@ static seg_type label_type(int k)
 static seg_status write_dims(const seg_model *model, int64_t n, seg_output *out)
 {
     seg_status status = SEG_OK;
-    int k = model->kmeans.n_clusters;
+    int k = model->kmeans.n_clusters, n_segments = model->segments.n_segments;
     int32_t *number = NULL;
 
     SEG_TRY_OR_DONE(seg_fault("model_alloc", SEG_ERR_MEMORY));
@@ -28,6 +28,8 @@ static seg_status write_dims(const seg_model *model, int64_t n, seg_output *out)
     SEG_TRY_OR_DONE(
         seg_output_names(out, "feature", model->prep.d, (const char *const *)model->prep.names));
     SEG_TRY_OR_DONE(seg_output_coordinates(out, "cluster", SEG_INT32, k, number));
+    if (n_segments > 0)
+        SEG_TRY_OR_DONE(seg_output_coordinates(out, "segment", SEG_INT32, n_segments, number));
     SEG_TRY_OR_DONE(seg_output_dim(out, "client", n));
 done:
     seg_free(number);
@@ -64,10 +66,24 @@ static seg_status write_small(const seg_model *model, int64_t n, const seg_prove
     SEG_TRY(seg_kmeans_write(&model->kmeans, out));
     SEG_TRY(write_centers_original(model, out));
     SEG_TRY(seg_pca_write(&model->pca, out));
+    SEG_TRY(seg_segments_write(&model->segments, out));
     SEG_TRY(seg_provenance_write(provenance, out));
     SEG_TRY(seg_output_content_hash(out, &hash));
     (void)snprintf(model_id, sizeof model_id, "%016" PRIx64, hash);
     return seg_output_attr_text(out, "", "model_id", model_id);
+}
+
+/* Local, on all ranks. */
+static seg_status declare_segment_labels(const seg_segments *segments, seg_output *out)
+{
+    const char *names[SEG_SEGMENTS_MAX];
+
+    if (segments->n_segments == 0) return SEG_OK;
+    for (int i = 0; i < segments->n_segments; i++)
+        names[i] = segments->segment[i].name;
+    SEG_TRY(seg_output_rows(out, "labels/segment", SEG_INT8, 0, "client"));
+    SEG_TRY(seg_output_attr_text(out, "labels/segment", "long_name", "segment of each client"));
+    return seg_output_attr_flags(out, "labels/segment", segments->n_segments, names);
 }
 
 /* Local, on all ranks. */
@@ -85,11 +101,30 @@ static seg_status declare_labels(const seg_model *model, seg_output *out)
     SEG_TRY(seg_output_rows(out, "labels/margin", SEG_FLOAT32, 0, "client"));
     for (int i = 0; i < 3; i++)
         SEG_TRY(seg_output_attr_text(out, long_names[i][0], "long_name", long_names[i][1]));
-    return SEG_OK;
+    return declare_segment_labels(&model->segments, out);
 }
 
 /* Local.  This rank's rows. */
-static seg_status write_labels(const seg_kmeans *kmeans, seg_rows rows, seg_output *out)
+static seg_status write_segment_labels(const seg_model *model, seg_rows rows, seg_output *out)
+{
+    seg_status status = SEG_OK;
+    int8_t *label = NULL;
+
+    if (model->segments.n_segments == 0) return SEG_OK;
+    SEG_TRY_OR_DONE(seg_alloc(LABEL_SLICE, sizeof *label, &label));
+    for (int64_t at = 0; at < rows.count; at += LABEL_SLICE) {
+        int64_t rest = rows.count - at, count = rest < LABEL_SLICE ? rest : LABEL_SLICE;
+        for (int64_t i = 0; i < count; i++)
+            label[i] = (int8_t)model->segments.cluster_to_segment[model->kmeans.label[at + i]];
+        SEG_TRY_OR_DONE(seg_output_write(out, "labels/segment", rows.first + at, count, label));
+    }
+done:
+    seg_free(label);
+    return status;
+}
+
+/* Local.  This rank's rows. */
+static seg_status write_cluster_labels(const seg_kmeans *kmeans, seg_rows rows, seg_output *out)
 {
     seg_status status = SEG_OK;
     bool narrow = label_type(kmeans->n_clusters) == SEG_INT16;
@@ -113,6 +148,13 @@ done:
     return status;
 }
 
+/* Local.  This rank's rows. */
+static seg_status write_labels(const seg_model *model, seg_rows rows, seg_output *out)
+{
+    SEG_TRY(write_cluster_labels(&model->kmeans, rows, out));
+    return write_segment_labels(model, rows, out);
+}
+
 seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_table *table,
                            const seg_provenance *provenance, seg_output *out)
 {
@@ -124,7 +166,7 @@ seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_tab
         seg_comm_rank(comm) == 0 ? write_small(model, rows.total, provenance, out) : SEG_OK;
     if (local == SEG_OK) local = declare_labels(model, out);
     SEG_TRY(seg_output_start_rows(comm, out, local));
-    SEG_TRY(seg_output_commit(comm, out, write_labels(&model->kmeans, rows, out)));
+    SEG_TRY(seg_output_commit(comm, out, write_labels(model, rows, out)));
     seg_phase_end();
     return SEG_OK;
 }
@@ -138,9 +180,11 @@ seg_status seg_model_read(seg_input *in, seg_model *model)
     SEG_TRY_OR_DONE(seg_prep_read(in, &model->prep));
     SEG_TRY_OR_DONE(seg_kmeans_read(in, &model->kmeans));
     SEG_TRY_OR_DONE(seg_pca_read(in, &model->pca));
-    if (model->kmeans.d != model->prep.d || model->pca.d != model->prep.d)
-        status = SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not have the same features",
-                          seg_input_path(in));
+    SEG_TRY_OR_DONE(seg_segments_read(in, &model->segments));
+    if (model->kmeans.d != model->prep.d || model->pca.d != model->prep.d ||
+        (model->segments.n_segments > 0 && model->segments.n_clusters != model->kmeans.n_clusters))
+        status =
+            SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not fit together", seg_input_path(in));
 done:
     if (status != SEG_OK) seg_model_release(model);
     return status;

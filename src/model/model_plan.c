@@ -28,7 +28,8 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
     int64_t rows = blocks * SEG_BLOCK_ROWS < n ? blocks * SEG_BLOCK_ROWS : n;
     int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
     int64_t kmeans = seg_kmeans_memory(n, rows, (int)d, &opts->kmeans);
-    int label_bytes = opts->kmeans.n_clusters <= INT16_MAX + 1 ? 2 : 4;
+    int label_bytes = (opts->kmeans.n_clusters <= INT16_MAX + 1 ? 2 : 4) +
+                      (opts->kmeans.n_clusters <= SEG_REFINE_MAX);
 
     return (seg_fit_plan) {
         .n = n,

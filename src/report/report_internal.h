@@ -3,6 +3,9 @@
 
 #include <stddef.h>
 
+#include "segmpi/json.h"
+#include "segmpi/segment.h"
+
 /* Columns of the terminal on standard output, 100 where there is none. */
 int report_width(void);
 /* A line that opens a part of a report: after an empty line, bold on a terminal. */
@@ -11,3 +14,6 @@ void report_heading(const char *text);
 const char *report_number(double value, char *buffer, size_t size);
 /* Terminal columns of UTF-8 text, taking every character as one wide. */
 int report_text_width(const char *text);
+/* Segments of n clients, in words and as JSON; nothing where there are none. */
+void report_segments(const seg_segments *segments, int64_t n);
+void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);

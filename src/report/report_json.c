@@ -1,4 +1,5 @@
 /* A model's figures as JSON: the names of model.h5, without the labels. */
+#include "report_internal.h"
 #include "segmpi/memory.h"
 #include "segmpi/report.h"
 
@@ -63,6 +64,7 @@ seg_status seg_report_model_json(const seg_model *model, seg_json **out)
     SEG_TRY(seg_alloc((int64_t)model->kmeans.n_clusters * model->kmeans.d, sizeof *original,
                       &original));
     *out = seg_json_object();
+    report_segments_json(*out, &model->segments, model->prep.n);
     add_columns(*out, &model->prep);
     add_clusters(*out, model, original);
     add_components(*out, &model->pca);

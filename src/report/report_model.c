@@ -135,6 +135,7 @@ seg_status seg_report_model(const seg_model *model)
 
     printf("%s clients, %d features, %d clusters\n", seg_text_count(model->prep.n, n, sizeof n), d,
            k);
+    report_segments(&model->segments, model->prep.n);
     print_preparation(&model->prep);
     print_clusters(kmeans, model->prep.n);
     print_centers(&model->prep, k, original);

@@ -1,0 +1,283 @@
+/* Group segments/ of a model.  What is said of columns stands there for the features, and in
+ * segments/profile_only/ for columns that take no part in distances. */
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "segment_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/text.h"
+
+#define GROUP "segments"
+#define EXTRA GROUP "/profile_only"
+
+static const char *const merge_names[] = { "catalog", "ward", "average", "kmeans" };
+#define N_MERGES 4
+
+/* ---- values per column: blocks of a profile [row][d] ---- */
+
+typedef struct block {
+    const char *name, *dims;
+    double *values; /* first row */
+    int rows;
+} block;
+
+#define N_BLOCKS 5
+
+static void blocks_of(const seg_segments *s, block blocks[N_BLOCKS])
+{
+    const int n = s->n_segments, k = s->n_clusters, d = s->d;
+    const block all[N_BLOCKS] = {
+        { "mean", "segment,feature", s->mean, n },
+        { "z", "segment,feature", s->z, n },
+        { "cluster_mean", "cluster,feature", s->mean + n * d, k },
+        { "cluster_z", "cluster,feature", s->z + n * d, k },
+        { "effect", "feature", s->effect, 1 },
+    };
+
+    memcpy(blocks, all, sizeof all);
+}
+
+/* Columns [first, first + count) of a block, as they stand in the file. */
+static void block_copy(const seg_segments *s, const block *b, int first, int count, double *part,
+                       bool out)
+{
+    for (int row = 0; row < b->rows; row++) {
+        double *here = &b->values[row * s->d + first], *there = &part[row * count];
+        memcpy(out ? there : here, out ? here : there, (size_t)count * sizeof *part);
+    }
+}
+
+static seg_status write_profile(const seg_segments *s, const char *group, int first, int count,
+                                seg_output *out)
+{
+    seg_status status = SEG_OK;
+    block blocks[N_BLOCKS];
+    double *part = NULL;
+    char path[80];
+
+    blocks_of(s, blocks);
+    SEG_TRY_OR_DONE(
+        seg_alloc((int64_t)s->n_segments + s->n_clusters, (size_t)count * sizeof *part, &part));
+    for (int i = 0; i < N_BLOCKS; i++) {
+        block_copy(s, &blocks[i], first, count, part, true);
+        snprintf(path, sizeof path, "%s/%s", group, blocks[i].name);
+        SEG_TRY_OR_DONE(seg_output_array(out, path, SEG_FLOAT64, blocks[i].dims, part));
+    }
+done:
+    seg_free(part);
+    return status;
+}
+
+static seg_status read_profile(seg_input *in, const char *group, int first, int count,
+                               seg_segments *s)
+{
+    seg_status status = SEG_OK;
+    block blocks[N_BLOCKS];
+    double *part = NULL;
+    char path[80];
+
+    blocks_of(s, blocks);
+    SEG_TRY_OR_DONE(
+        seg_alloc((int64_t)s->n_segments + s->n_clusters, (size_t)count * sizeof *part, &part));
+    for (int i = 0; i < N_BLOCKS; i++) {
+        bool flat = strchr(blocks[i].dims, ',') == NULL;
+        snprintf(path, sizeof path, "%s/%s", group, blocks[i].name);
+        SEG_TRY_OR_DONE(seg_input_array(in, path, SEG_FLOAT64, flat ? count : blocks[i].rows,
+                                        flat ? 0 : count, part));
+        block_copy(s, &blocks[i], first, count, part, false);
+    }
+done:
+    seg_free(part);
+    return status;
+}
+
+/* ---- texts ---- */
+
+static const struct {
+    const char *path;
+    size_t offset, size;
+} texts[] = {
+    { GROUP "/name", offsetof(seg_segment, name), sizeof((seg_segment *)0)->name },
+    { GROUP "/description", offsetof(seg_segment, description),
+      sizeof((seg_segment *)0)->description },
+    { GROUP "/recommendation", offsetof(seg_segment, recommendation),
+      sizeof((seg_segment *)0)->recommendation },
+};
+#define N_TEXTS 3
+
+static seg_status write_texts(const seg_segments *s, seg_output *out)
+{
+    const char *lines[SEG_SEGMENTS_MAX];
+
+    for (int i = 0; i < N_TEXTS; i++) {
+        for (int j = 0; j < s->n_segments; j++)
+            lines[j] = (const char *)&s->segment[j] + texts[i].offset;
+        SEG_TRY(seg_output_texts(out, texts[i].path, "segment", lines));
+    }
+    return SEG_OK;
+}
+
+static seg_status read_texts(seg_input *in, seg_segments *s)
+{
+    for (int i = 0; i < N_TEXTS; i++) {
+        char **lines;
+        int n;
+        SEG_TRY(seg_input_names(in, texts[i].path, &n, &lines));
+        for (int j = 0; j < s->n_segments && j < n; j++)
+            (void)seg_text_copy((char *)&s->segment[j] + texts[i].offset, texts[i].size, lines[j]);
+        seg_free(lines);
+        if (n != s->n_segments)
+            return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' has not one text per segment",
+                            texts[i].path, seg_input_path(in));
+    }
+    return SEG_OK;
+}
+
+/* ---- one value per segment ---- */
+
+static seg_status write_figures(const seg_segments *s, seg_output *out)
+{
+    double fit[SEG_SEGMENTS_MAX], share[SEG_SEGMENTS_MAX];
+    int64_t size[SEG_SEGMENTS_MAX], all = 0;
+
+    for (int i = 0; i < s->n_segments; i++)
+        all += s->segment[i].size;
+    for (int i = 0; i < s->n_segments; i++) {
+        fit[i] = s->segment[i].fit;
+        size[i] = s->segment[i].size;
+        share[i] = (double)size[i] / (double)all;
+    }
+    SEG_TRY(seg_output_array(out, GROUP "/size", SEG_INT64, "segment", size));
+    SEG_TRY(seg_output_array(out, GROUP "/share", SEG_FLOAT64, "segment", share));
+    SEG_TRY(seg_output_array(out, GROUP "/fit", SEG_FLOAT64, "segment", fit));
+    return seg_output_attr_text(out, GROUP "/fit", "long_name",
+                                "fit to the entry of the catalog, -1 to 1; NaN: a made name");
+}
+
+static seg_status read_figures(seg_input *in, seg_segments *s)
+{
+    double fit[SEG_SEGMENTS_MAX];
+    int64_t size[SEG_SEGMENTS_MAX];
+
+    SEG_TRY(seg_input_array(in, GROUP "/size", SEG_INT64, s->n_segments, 0, size));
+    SEG_TRY(seg_input_array(in, GROUP "/fit", SEG_FLOAT64, s->n_segments, 0, fit));
+    for (int i = 0; i < s->n_segments; i++) {
+        s->segment[i].size = size[i];
+        s->segment[i].fit = fit[i];
+    }
+    return SEG_OK;
+}
+
+/* ---- the merge ---- */
+
+static seg_status write_merge(const seg_segments *s, seg_output *out)
+{
+    static const char *const parts[] = { "left", "right", "cost", "clients" };
+
+    SEG_TRY(seg_output_array(out, GROUP "/cluster_to_segment", SEG_INT32, "cluster",
+                             s->cluster_to_segment));
+    SEG_TRY(seg_output_array(out, GROUP "/centers", SEG_FLOAT64, "segment,feature", s->centers));
+    if (s->n_clusters > 1) {
+        SEG_TRY(seg_output_dim(out, GROUP "/merge", s->n_clusters - 1));
+        SEG_TRY(seg_output_names(out, GROUP "/merge_part", 4, parts));
+        SEG_TRY(seg_output_array(out, GROUP "/merge_tree", SEG_FLOAT64, "merge,merge_part",
+                                 s->merge_tree));
+    }
+    SEG_TRY(seg_output_attr_text(out, GROUP, "merge_method", merge_names[s->merge]));
+    SEG_TRY(seg_output_attr_int(out, GROUP, "n_amounts", s->n_amounts));
+    SEG_TRY(seg_output_attr_double(out, GROUP, "cost", s->cost));
+    return seg_output_attr_double(out, GROUP, "least_cost", s->least_cost);
+}
+
+static seg_status read_merge(seg_input *in, seg_segments *s)
+{
+    int k = s->n_clusters;
+    int64_t amounts;
+    char name[32];
+
+    SEG_TRY(
+        seg_input_array(in, GROUP "/cluster_to_segment", SEG_INT32, k, 0, s->cluster_to_segment));
+    SEG_TRY(seg_input_array(in, GROUP "/centers", SEG_FLOAT64, s->n_segments, s->n_features,
+                            s->centers));
+    if (k > 1)
+        SEG_TRY(seg_input_array(in, GROUP "/merge_tree", SEG_FLOAT64, k - 1, 4, s->merge_tree));
+    SEG_TRY(seg_input_attr_text(in, GROUP, "merge_method", name, sizeof name));
+    SEG_TRY(seg_input_attr_int(in, GROUP, "n_amounts", &amounts));
+    SEG_TRY(seg_input_attr_double(in, GROUP, "cost", &s->cost));
+    SEG_TRY(seg_input_attr_double(in, GROUP, "least_cost", &s->least_cost));
+    s->n_amounts = (int)amounts;
+    for (int i = 0; i < N_MERGES; i++)
+        if (strcmp(name, merge_names[i]) == 0) s->merge = (seg_merge_method)i;
+    for (int j = 0; j < k; j++)
+        if (s->cluster_to_segment[j] < 0 || s->cluster_to_segment[j] >= s->n_segments)
+            return SEG_FAIL(SEG_ERR_DATA, "cluster %d in '%s' is in no segment", j,
+                            seg_input_path(in));
+    return SEG_OK;
+}
+
+/* ---- all together ---- */
+
+seg_status seg_segments_write(const seg_segments *s, seg_output *out)
+{
+    int extra = s->d - s->n_features;
+
+    if (s->n_segments == 0) return SEG_OK;
+    SEG_TRY(write_texts(s, out));
+    SEG_TRY(write_figures(s, out));
+    SEG_TRY(write_merge(s, out));
+    SEG_TRY(write_profile(s, GROUP, 0, s->n_features, out));
+    if (extra == 0) return SEG_OK;
+    SEG_TRY(seg_output_names(out, EXTRA "/feature", extra,
+                             (const char *const *)s->column + s->n_features));
+    return write_profile(s, EXTRA, s->n_features, extra, out);
+}
+
+/* Names of the features, then of the columns that are only profiled; storage for all. */
+static seg_status read_columns(seg_input *in, int n_segments, int n_clusters, seg_segments *s)
+{
+    seg_status status = SEG_OK;
+    char **features = NULL, **extra = NULL;
+    const char **all = NULL;
+    int d = 0, p = 0;
+
+    SEG_TRY_OR_DONE(seg_input_names(in, "feature", &d, &features));
+    if (seg_input_has(in, EXTRA))
+        SEG_TRY_OR_DONE(seg_input_names(in, EXTRA "/feature", &p, &extra));
+    SEG_TRY_OR_DONE(segment_alloc(s, n_segments, n_clusters, d, d + p));
+    SEG_TRY_OR_DONE(seg_alloc(d + p, sizeof *all, &all));
+    for (int t = 0; t < d + p; t++)
+        all[t] = t < d ? features[t] : extra[t - d];
+    SEG_TRY_OR_DONE(segment_columns(s, all));
+done:
+    seg_free(features);
+    seg_free(extra);
+    seg_free(all);
+    return status;
+}
+
+seg_status seg_segments_read(seg_input *in, seg_segments *s)
+{
+    seg_status status = SEG_OK;
+    seg_shape segments, clusters;
+
+    *s = (seg_segments) { 0 };
+    if (!seg_input_has(in, GROUP)) return SEG_OK;
+    SEG_TRY_OR_DONE(seg_input_shape(in, GROUP "/size", &segments));
+    SEG_TRY_OR_DONE(seg_input_shape(in, GROUP "/cluster_to_segment", &clusters));
+    if (segments.rank != 1 || segments.dim[0] < 1 || segments.dim[0] > SEG_SEGMENTS_MAX ||
+        clusters.rank != 1 || clusters.dim[0] < 1 || clusters.dim[0] > SEG_REFINE_MAX)
+        SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "group '" GROUP "' in '%s' has the wrong shape",
+                                 seg_input_path(in)));
+    SEG_TRY_OR_DONE(read_columns(in, (int)segments.dim[0], (int)clusters.dim[0], s));
+    SEG_TRY_OR_DONE(read_texts(in, s));
+    SEG_TRY_OR_DONE(read_figures(in, s));
+    SEG_TRY_OR_DONE(read_merge(in, s));
+    SEG_TRY_OR_DONE(read_profile(in, GROUP, 0, s->n_features, s));
+    if (s->d > s->n_features)
+        SEG_TRY_OR_DONE(read_profile(in, EXTRA, s->n_features, s->d - s->n_features, s));
+done:
+    if (status != SEG_OK) seg_segments_release(s);
+    return status;
+}
