@@ -24,7 +24,7 @@ typedef enum seg_merge_method {
 } seg_merge_method;
 
 typedef struct seg_segments_opts {
-    int n_segments; /* 0: 4, or k where that is less; k: no merge */
+    int n_segments; /* at most; as many as clusters: no merge */
     seg_merge_method merge;
     const char *catalog; /* NULL: the built-in one; "none" */
     const char *schema;  /* NULL: the built-in one */

@@ -9,6 +9,8 @@
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
+#define SEGMENTS 4 /* where the user does not say */
+
 static struct {
     const char *output, *init, *merge, *profile_only;
     seg_init_method method;
@@ -163,13 +165,15 @@ static seg_status open_tables(cli_session *session, seg_table **table, seg_table
     return seg_table_open(session->comm, path, &profiled, extra);
 }
 
+/* Completes the default, which depends on another option. */
 static seg_status check(const cli_session *session)
 {
-    int k = opts.n_clusters, n = opts.segments.n_segments;
+    int k = opts.n_clusters, *n = &opts.segments.n_segments;
 
     (void)session;
-    if (n > k)
-        return SEG_FAIL(SEG_ERR_USAGE, "--n-segments %d is more than the %d clusters of -k", n, k);
+    if (*n == 0) *n = k < SEGMENTS ? k : SEGMENTS;
+    if (*n > k)
+        return SEG_FAIL(SEG_ERR_USAGE, "--n-segments %d is more than the %d clusters of -k", *n, k);
     return SEG_OK;
 }
 

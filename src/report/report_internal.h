@@ -10,6 +10,8 @@
 int report_width(void);
 /* A line that opens a part of a report: after an empty line, bold on a terminal. */
 void report_heading(const char *text);
+/* Words of a text after a margin of blanks, in lines of at most 100 columns or the terminal's. */
+void report_paragraph(int margin, const char *text);
 /* A value with about four digits: "12,345", "4.496", "0.001234", "1.2e+300". */
 const char *report_number(double value, char *buffer, size_t size);
 /* Terminal columns of UTF-8 text, taking every character as one wide. */

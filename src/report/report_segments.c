@@ -7,46 +7,40 @@
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
-#define STRONGEST 3
+#define STRONGEST 3 /* features shown */
+#define MARGIN    15
 
 static const char *const merge_words[] = { "guided by the catalog", "Ward on amounts",
                                            "average linkage on amounts", "k-means on amounts" };
 static const char *const merge_names[] = { "catalog", "ward", "average", "kmeans" };
 
-/* "CASH_ADVANCE 3,900 (+1.4 sd)" */
-static void print_feature(const seg_segments *s, int segment, int t)
+/* "CASH_ADVANCE 3,900 (+1.4 sd), CREDIT_LIMIT 7,500 (+0.8 sd)" */
+static void print_strongest(const seg_segments *s, int segment)
 {
-    char name[256], mean[32];
-    int at = segment * s->d + t;
+    char text[1024], mean[32];
+    int column[STRONGEST], n = seg_segments_strongest(s, segment, STRONGEST, column);
+    size_t used = 0;
 
-    printf("%s %s (%+.1f sd)", seg_text_clean(s->column[t], name, sizeof name),
-           report_number(s->mean[at], mean, sizeof mean), s->z[at]);
-}
-
-static void print_text(const char *text)
-{
-    char clean[1024];
-
-    if (*text) printf("             %s\n", seg_text_clean(text, clean, sizeof clean));
+    for (int i = 0; i < n && used < sizeof text; i++) {
+        int at = segment * s->d + column[i];
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.250s %s (%+.1f sd)",
+                                 i > 0 ? ", " : "", s->column[column[i]],
+                                 report_number(s->mean[at], mean, sizeof mean), s->z[at]);
+    }
+    report_paragraph(MARGIN, text);
 }
 
 static void print_segment(const seg_segments *s, int i, int64_t n)
 {
     const seg_segment *segment = &s->segment[i];
     char name[256], size[32];
-    int column[STRONGEST], shown = seg_segments_strongest(s, i, STRONGEST, column);
 
     printf("  %2d %6.1f %%  %s (%s clients)\n", i, 100 * (double)segment->size / (double)n,
            seg_text_clean(segment->name, name, sizeof name),
            seg_text_count(segment->size, size, sizeof size));
-    printf("             ");
-    for (int j = 0; j < shown; j++) {
-        if (j > 0) printf(", ");
-        print_feature(s, i, column[j]);
-    }
-    putchar('\n');
-    print_text(segment->description);
-    print_text(segment->recommendation);
+    print_strongest(s, i);
+    report_paragraph(MARGIN, segment->description);
+    report_paragraph(MARGIN, segment->recommendation);
 }
 
 void report_segments(const seg_segments *s, int64_t n)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -24,6 +25,27 @@ void report_heading(const char *text)
     const char *on = seg_log_colour(STDOUT_FILENO) ? "\033[1m" : "", *off = *on ? "\033[0m" : "";
 
     printf("\n%s%s%s\n", on, text, off);
+}
+
+void report_paragraph(int margin, const char *text)
+{
+    char clean[2048];
+    int width = report_width() < 100 ? report_width() : 100, column = 0;
+
+    seg_text_clean(text, clean, sizeof clean);
+    for (char *word = clean, *next; *word; word = next) {
+        size_t length = strcspn(word, " ");
+        next = word + length + strspn(word + length, " ");
+        word[length] = '\0';
+        int columns = report_text_width(word);
+        if (column > 0 && column + 1 + columns > width) {
+            putchar('\n');
+            column = 0;
+        }
+        printf("%*s%s", column > 0 ? 1 : margin, "", word);
+        column += (column > 0 ? 1 : margin) + columns;
+    }
+    if (column > 0) putchar('\n');
 }
 
 const char *report_number(double value, char *buffer, size_t size)

@@ -5,8 +5,6 @@
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 
-#define SEGMENTS 4 /* where the user does not say */
-
 /* One block: centers, merge_tree, mean, z, effect, cluster_to_segment. */
 seg_status segment_alloc(seg_segments *s, int n_segments, int n_clusters, int n_features, int d)
 {
@@ -153,9 +151,9 @@ static void measure_effects(seg_segments *s, int64_t n)
 static seg_status prepare(const seg_kmeans *kmeans, const seg_guide *guide, int wanted,
                           seg_segments *s)
 {
-    int k = kmeans->n_clusters, n_segments = wanted > 0 ? wanted : SEGMENTS;
+    int k = kmeans->n_clusters;
 
-    SEG_TRY(segment_alloc(s, n_segments < k ? n_segments : k, k, kmeans->d, guide->d));
+    SEG_TRY(segment_alloc(s, wanted < k ? wanted : k, k, kmeans->d, guide->d));
     SEG_TRY(segment_columns(s, guide->name));
     s->n_amounts = guide->n_amounts;
     return SEG_OK;

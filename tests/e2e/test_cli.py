@@ -275,6 +275,6 @@ def test_options_in_the_model_are_the_effective_ones(segmpi, clients, tmp_path):
     with h5py.File(tmp_path / "m.h5") as file:
         options = json.loads(file["provenance"].attrs["options"])
     assert options == {
-        "n-clusters": 3, "init": "k-means++", "n-init": 10, "max-iter": 300, "tol": 1e-4,
+        "n-clusters": 3, "n-segments": 3, "merge": "catalog", "init": "k-means++", "n-init": 10, "max-iter": 300, "tol": 1e-4,
         "no-swaps": False, "impute": "median", "outliers": "none", "scale": "standard", "seed": 5,
     }

@@ -47,7 +47,7 @@ def real(segmpi, real_table, tmp_path_factory):
     """the real table as clients.h5 and as a frame"""
     path = tmp_path_factory.mktemp("real") / "clients.h5"
     segmpi("import", real_table, "-o", path)
-    return path, pd.read_csv(real_table)
+    return path, pd.read_csv(real_table, index_col="CUST_ID")
 
 
 def test_the_real_table_has_the_four_segments_of_the_study(segmpi, real, tmp_path):
