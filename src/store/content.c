@@ -236,7 +236,8 @@ static seg_status feed_group(walk *w, const char *path, hid_t group, int depth)
 static seg_status feed_object(walk *w, const char *path, int depth)
 {
     seg_status status = SEG_ERR_DATA;
-    char clean[200];
+    char clean[200], reason[200];
+    bool system;
 
     if (is_skipped(w, path)) return SEG_OK;
     store_kind kind = w->objects++ < STORE_MOST_OBJECTS ? store_find(w->file, path) : STORE_OTHER;
@@ -246,10 +247,11 @@ static seg_status feed_object(walk *w, const char *path, int depth)
     if (object >= 0 && kind == STORE_GROUP) status = feed_group(w, path, object, depth);
     if (object >= 0 && kind == STORE_DATASET) status = feed_dataset(w, path, object);
     if (object >= 0 && H5Oclose(object) < 0) status = SEG_ERR_DATA;
-    if (status != SEG_OK)
-        (void)SEG_FAIL(status, "'%s' is damaged or of a kind that segmpi does not write",
-                       seg_text_clean(*path ? path : "/", clean, sizeof clean));
-    return status;
+    if (status == SEG_OK) return SEG_OK;
+    seg_text_clean(*path ? path : "/", clean, sizeof clean);
+    store_reason(reason, sizeof reason, &system);
+    if (system) return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", clean, reason);
+    return SEG_FAIL(status, "'%s' is damaged or of a kind that segmpi does not write", clean);
 }
 
 seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
@@ -258,6 +260,7 @@ seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
 
     if (!w.state) return SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a checksum");
     (void)XXH3_64bits_reset(w.state);
+    store_forget_reason();
     seg_status status = feed_object(&w, part == CONTENT_RUN ? STORE_RUN : "", 0);
     *hash = XXH3_64bits_digest(w.state);
     (void)XXH3_freeState(w.state);

@@ -63,7 +63,7 @@ void seg_input_close(seg_input *in)
     for (int i = 0; i < in->n_sets; i++)
         set_close(&in->sets[i]);
     seg_free(in->sets);
-    if (in->file >= 0) (void)H5Fclose(in->file);
+    if (in->file >= 0 && H5Fclose(in->file) < 0) seg_comm_skip_finalize();
     seg_free(in->path);
     seg_free(in);
 }

@@ -64,20 +64,17 @@ done:
 
 /* ---- the steps ---- */
 
-/* Collective.  Rows are complete, the file is closed, and what each node wrote is on its disk. */
-static seg_status finish_rows(seg_comm *comm, seg_output *out)
+/* Local.  This rank's rows are complete, its file is closed, and what it wrote is on the disk. */
+static seg_status finish_rows(seg_output *out)
 {
     bool wrote = out->root;
 
-    SEG_TRY(seg_agree(comm, rows_finish(out)));
-    for (int i = 0; i < out->n_rows; i++) {
-        SEG_TRY(exchange_runs(comm, &out->rows[i]));
+    SEG_TRY(rows_finish(out));
+    SEG_TRY(rows_close(out));
+    SEG_TRY(seg_fault("store_sync", SEG_ERR_IO));
+    for (int i = 0; i < out->n_rows; i++)
         wrote = wrote || out->rows[i].n_runs > 0;
-    }
-    SEG_TRY(seg_agree(comm, rows_close(out)));
-    seg_status local = seg_fault("store_sync", SEG_ERR_IO);
-    if (local == SEG_OK && wrote) local = temp_sync(out);
-    return seg_agree(comm, local);
+    return wrote ? temp_sync(out) : SEG_OK;
 }
 
 /* Root.  Adds what the file says about itself. */
@@ -120,11 +117,22 @@ static seg_status write_seal(seg_output *out)
 
     SEG_TRY(seg_alloc(out->n_rows, sizeof *range, &range));
     SEG_TRY_OR_DONE(find_ranges(out, &n, range));
-    SEG_TRY_OR_DONE(skeleton_close(out));
+    SEG_TRY_OR_DONE(output_close(out));
     SEG_TRY_OR_DONE(seal_write(out->lock, n, range, out->path));
 done:
     seg_free(range);
     return status;
+}
+
+/* What was written does not read back: a failure of the storage, not of somebody's data. */
+static seg_status of_storage(const seg_output *out, seg_status status)
+{
+    char what[sizeof seg_error_get()->text];
+
+    if (status != SEG_ERR_DATA) return status;
+    memcpy(what, seg_error_get()->text, sizeof what);
+    seg_error_clear();
+    return SEG_FAIL(SEG_ERR_IO, "'%s' does not read back as it was written: %s", out->path, what);
 }
 
 static seg_status seal(seg_output *out)
@@ -133,7 +141,7 @@ static seg_status seal(seg_output *out)
     if (!out->root) return SEG_OK;
     if (out->file < 0) out->file = store_open_serial(out->temp, H5F_ACC_RDWR);
     if (out->file < 0) return store_write_failed("open", "temporary file", out->path);
-    SEG_TRY(write_content(out));
+    SEG_TRY(of_storage(out, write_content(out)));
     SEG_TRY(write_seal(out));
     return temp_sync(out);
 }
@@ -165,14 +173,8 @@ static seg_status read_back(seg_comm *comm, const seg_output *out)
     for (int i = 0; i < out->n_rows && status == SEG_OK; i++)
         status = read_back_rows(in, &out->rows[i]);
     seg_input_close(in);
-    if (status == SEG_ERR_DATA) { /* not what was written: the storage failed */
-        char what[sizeof seg_error_get()->text];
-        memcpy(what, seg_error_get()->text, sizeof what);
-        seg_error_clear();
-        status =
-            SEG_FAIL(SEG_ERR_IO, "'%s' does not read back as it was written: %s", out->path, what);
-    }
-    return status;
+    if (status != SEG_OK) seg_error_while("reading back what was written");
+    return of_storage(out, status);
 }
 
 /* Root alone, so that nobody can fail once the name is given. */
@@ -185,10 +187,12 @@ static seg_status publish(seg_output *out)
 
 seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local)
 {
-    if (local == SEG_OK && out->n_rows > 0 && !out->parallel)
+    if (local == SEG_OK && out->n_rows > 0 && !out->writing)
         local = SEG_FAIL(SEG_ERR_INTERNAL, "seg_output_start_rows() was forgotten");
     SEG_TRY(seg_agree(comm, local));
-    if (out->parallel) SEG_TRY(finish_rows(comm, out));
+    if (out->n_rows > 0) SEG_TRY(seg_agree(comm, finish_rows(out)));
+    for (int i = 0; i < out->n_rows; i++)
+        SEG_TRY(exchange_runs(comm, &out->rows[i]));
     SEG_TRY(seg_agree(comm, seal(out)));
     SEG_TRY(seg_agree(comm, read_back(comm, out)));
     return seg_agree(comm, publish(out));

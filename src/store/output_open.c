@@ -79,12 +79,21 @@ done:
     return status;
 }
 
+seg_status output_close(seg_output *out)
+{
+    hid_t file = out->file;
+
+    out->file = -1;
+    out->writing = false;
+    if (file < 0 || H5Fclose(file) >= 0) return SEG_OK;
+    seg_comm_skip_finalize(); /* would close it again */
+    return store_write_failed("close", "temporary file", out->path);
+}
+
 void seg_output_free(seg_output *out)
 {
     if (!out) return;
-    /* A parallel file can be closed by all ranks together only, so after a failure it stays open
-     * until MPI ends. */
-    if (out->file >= 0 && !out->parallel) (void)H5Fclose(out->file);
+    (void)output_close(out);
     if (out->root) temp_remove(out);
     rows_release(out);
     seg_free(out->path);

@@ -1,12 +1,8 @@
-/* Row arrays: declared on all ranks, opened by all ranks together, written by each rank for itself.
- * Only opening and closing are collective; row data goes by independent transfers of disjoint
- * ranges, because collective ones can corrupt data silently (Open MPI before 4.1.7) or hang when
- * one rank gets an error. */
-#include <errno.h>
-#include <fcntl.h>
+/* Row arrays: declared on all ranks, opened and written by each rank for itself in independent
+ * transfers of disjoint ranges.  Nothing is collective: collective transfers can corrupt data
+ * silently (Open MPI before 4.1.7), and a collective open never ends when one rank's fails. */
 #include <mpi.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "segmpi/memory.h"
 #include "segmpi/text.h"
@@ -44,19 +40,28 @@ void rows_release(seg_output *out)
 
 /* ---- opening ---- */
 
-/* Local.  A rank whose node does not see the file says so before the collective open, which could
- * hang on it. */
-static seg_status check_visible(const seg_output *out)
+/* Through MPI-IO, which knows parallel file systems and, unlike the serial driver, never writes
+ * bytes around the rows; each rank on a communicator of its own, so that nothing is collective. */
+static seg_status open_file(seg_comm *comm, seg_output *out)
 {
+    MPI_Comm self;
+    char reason[200];
+
     SEG_TRY(seg_fault("store_open", SEG_ERR_IO));
-    int file = open(out->temp, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0)
-        return SEG_FAIL(SEG_ERR_IO,
-                        "this rank cannot open what rank 0 has created for '%s': %s; put it on a "
-                        "file system that all nodes share",
-                        out->path, strerror(errno));
-    (void)close(file);
-    return SEG_OK;
+    store_init();
+    memcpy(&self, seg_comm_mpi(seg_comm_self(comm)), sizeof self);
+    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    if (list >= 0 && H5Pset_fapl_mpio(list, self, MPI_INFO_NULL) >= 0 &&
+        H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) >= 0 &&
+        H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0)
+        out->file = H5Fopen(out->temp, H5F_ACC_RDWR, list);
+    if (list >= 0) (void)H5Pclose(list);
+    out->writing = out->file >= 0;
+    if (out->writing) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_IO,
+                    "this rank cannot open what rank 0 has created for '%s': %s; put it on a file "
+                    "system that all nodes share",
+                    out->path, store_reason(reason, sizeof reason, NULL));
 }
 
 static seg_status open_array(const seg_output *out, row_array *array)
@@ -79,20 +84,13 @@ static seg_status open_array(const seg_output *out, row_array *array)
     return SEG_OK;
 }
 
-/* Collective. */
-static seg_status open_parallel(seg_comm *comm, seg_output *out)
+/* Local. */
+static seg_status open_rows(seg_comm *comm, seg_output *out)
 {
-    MPI_Comm mpi;
-    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-
-    store_init();
-    memcpy(&mpi, seg_comm_mpi(comm), sizeof mpi);
-    if (list >= 0 && H5Pset_fapl_mpio(list, mpi, MPI_INFO_NULL) >= 0 &&
-        H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0)
-        out->file = H5Fopen(out->temp, H5F_ACC_RDWR, list);
-    if (list >= 0) H5Pclose(list);
-    out->parallel = out->file >= 0;
-    return out->parallel ? SEG_OK : store_write_failed("open", "temporary file", out->path);
+    SEG_TRY(open_file(comm, out));
+    for (int i = 0; i < out->n_rows; i++)
+        SEG_TRY(open_array(out, &out->rows[i]));
+    return SEG_OK;
 }
 
 /* Root.  The skeleton is complete: closed, and room reserved for all of it. */
@@ -100,7 +98,7 @@ static seg_status close_skeleton(seg_output *out)
 {
     SEG_TRY(seg_fault("store_skeleton", SEG_ERR_IO));
     if (!out->root) return SEG_OK;
-    SEG_TRY(skeleton_close(out));
+    SEG_TRY(output_close(out));
     SEG_TRY(seg_fault("store_space", SEG_ERR_IO));
     return temp_reserve(out);
 }
@@ -109,12 +107,7 @@ seg_status seg_output_start_rows(seg_comm *comm, seg_output *out, seg_status loc
 {
     if (local == SEG_OK) local = close_skeleton(out);
     SEG_TRY(seg_agree(comm, local));
-    if (out->n_rows == 0) return SEG_OK;
-    SEG_TRY(seg_agree(comm, check_visible(out)));
-    SEG_TRY(seg_agree(comm, open_parallel(comm, out)));
-    for (int i = 0; i < out->n_rows && local == SEG_OK; i++)
-        local = open_array(out, &out->rows[i]);
-    return seg_agree(comm, local);
+    return out->n_rows > 0 ? seg_agree(comm, open_rows(comm, out)) : SEG_OK;
 }
 
 /* ---- writing ---- */
@@ -161,7 +154,7 @@ seg_status seg_output_write(seg_output *out, const char *path, int64_t first, in
     const char *at = data;
 
     SEG_TRY(seg_fault("store_write", SEG_ERR_IO));
-    if (!a || !out->parallel) return SEG_FAIL(SEG_ERR_INTERNAL, "'%s' is not open for rows", path);
+    if (!a || !out->writing) return SEG_FAIL(SEG_ERR_INTERNAL, "'%s' is not open for rows", path);
     const int64_t n = (int64_t)a->dim[0];
     if (first < 0 || count < 0 || count > n || first > n - count || first % SEG_BLOCK_ROWS != 0 ||
         (count % SEG_BLOCK_ROWS != 0 && first + count != n))
@@ -210,10 +203,7 @@ seg_status rows_close(seg_output *out)
         closed = H5Dclose(a->sums) >= 0 && closed;
         closed = H5Tclose(a->mem_type) >= 0 && closed;
     }
-    if (H5Fclose(out->file) >= 0 && closed) {
-        out->file = -1;
-        out->parallel = false;
-        return SEG_OK;
-    }
-    return store_write_failed("close", "temporary file", out->path);
+    if (closed) return output_close(out);
+    seg_comm_skip_finalize();
+    return store_write_failed("close", "row arrays", out->path);
 }

@@ -43,14 +43,6 @@ seg_status skeleton_group(const seg_output *out, const char *path)
     return create_group(out, path);
 }
 
-seg_status skeleton_close(seg_output *out)
-{
-    hid_t file = out->file;
-
-    out->file = -1; /* closing is not tried twice */
-    return file < 0 || H5Fclose(file) >= 0 ? SEG_OK : failed(out, "temporary file");
-}
-
 /* Contiguous; room for all values from the start, and nothing written into it (variable-length text
  * needs its fill value); `early` is false for
  * what never gets values. */

@@ -34,6 +34,7 @@ void store_init(void);
 /* Why the last HDF5 call failed: the system's reason where there is one (then *system = true),
  * otherwise HDF5's innermost sentence. */
 const char *store_reason(char *buffer, size_t size, bool *system);
+void store_forget_reason(void);
 /* A failed HDF5 call of a reader: SEG_ERR_IO with the system's reason, otherwise SEG_ERR_DATA. */
 seg_status store_read_failed(const char *what, const char *path, const char *file);
 /* A failed HDF5 call of a writer: SEG_ERR_IO. */
@@ -139,9 +140,9 @@ struct seg_output {
     char *temp; /* the temporary file; owned; "" when there is none (any more) */
     bool root;  /* this rank makes the skeleton */
     bool force;
-    bool parallel; /* `file` is open on all ranks */
-    int lock;      /* root: descriptor that holds the temporary file's lock, -1 otherwise */
-    hid_t file;    /* root: while the skeleton is made; all: between start and commit; -1 else */
+    bool writing; /* `file` is open for rows, on all ranks */
+    int lock;     /* root: descriptor that holds the temporary file's lock, -1 otherwise */
+    hid_t file;   /* root: while the skeleton is made; all: while rows are written; -1 else */
     int n_rows;
     int64_t rows_room;
     row_array *rows; /* [n_rows], owned */
@@ -156,14 +157,13 @@ void temp_remove(seg_output *out);
 
 /* output_skeleton.c */
 seg_status skeleton_group(const seg_output *out, const char *path); /* and those that lead to it */
-seg_status skeleton_close(seg_output *out);
+seg_status output_close(seg_output *out);                           /* of the file, if it is open */
 
 /* output_rows.c */
 seg_status rows_add(seg_output *out, const char *path, seg_type type, int width, row_array **array);
 void rows_release(seg_output *out);
-/* Local.  Writes the checksums of what this rank has written. */
+/* Writes the checksums of what this rank has written. */
 seg_status rows_finish(seg_output *out);
-/* Collective, though HDF5 brings the communicator along. */
 seg_status rows_close(seg_output *out);
 
 /* ---- seg_input ---- */

@@ -30,6 +30,7 @@ void store_init(void)
 
     if (done) return;
     done = true;
+    (void)H5dont_atexit(); /* every file is closed by then, or better left alone */
     /* By the environment, because it overrules the property list: outputs carry a lock of their
      * own, which HDF5 would run into, and inputs need none. */
     (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
@@ -61,9 +62,18 @@ const char *store_reason(char *buffer, size_t size, bool *system)
     char *begin = strstr(last_reason, mark);
 
     if (system) *system = begin != NULL;
-    begin = begin ? begin + sizeof mark - 1 : last_reason;
-    begin[strcspn(begin, "'")] = '\0';
-    return seg_text_clean(*begin ? begin : "the HDF5 library gives no reason", buffer, size);
+    if (begin) {
+        begin += sizeof mark - 1;
+        begin[strcspn(begin, "'")] = '\0';
+        return seg_text_clean(begin, buffer, size);
+    }
+    return seg_text_clean(*last_reason ? last_reason : "the HDF5 library gives no reason", buffer,
+                          size);
+}
+
+void store_forget_reason(void)
+{
+    *last_reason = '\0';
 }
 
 seg_status store_read_failed(const char *what, const char *path, const char *file)
