@@ -44,12 +44,20 @@ seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out)
     return SEG_OK;
 }
 
+static int64_t skip_finalize;
+
+void seg_comm_skip_finalize(void)
+{
+    skip_finalize = 1;
+}
+
 void seg_comm_close(seg_comm *comm)
 {
     if (!comm) return;
     seg_barrier(comm);
+    seg_max_int64(comm, &skip_finalize, 1);
     watchdog_stop();
-    SEG_MPI(MPI_Finalize());
+    if (!skip_finalize) SEG_MPI(MPI_Finalize());
     seg_free(comm->self);
     seg_free(comm);
 }
