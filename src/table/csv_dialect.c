@@ -27,15 +27,16 @@ static int fitness(csv_view head, char delimiter)
     return header > 1 ? 2 * agreeing + (delimiter != CSV_BLANKS) : 0;
 }
 
-/* Where several fit, the one that is the least likely inside a cell comes first. */
-static char detect_delimiter(csv_view head)
+/* Where several fit, the one that is the least likely inside a cell comes first; never the decimal
+ * mark. */
+static char detect_delimiter(csv_view head, char decimal)
 {
     static const char candidates[] = { '\t', ';', ',', '|', CSV_BLANKS };
-    char best = ',';
+    char best = decimal == ',' ? ';' : ',';
     int most = 0;
 
     for (size_t i = 0; i < sizeof candidates; i++) {
-        const int found = fitness(head, candidates[i]);
+        const int found = candidates[i] == decimal ? 0 : fitness(head, candidates[i]);
         if (found > most) {
             most = found;
             best = candidates[i];
@@ -72,7 +73,7 @@ static char detect_decimal(csv_view head, const csv_dialect *dialect)
 
 void csv_dialect_detect(csv_view head, char delimiter, char decimal, csv_dialect *dialect)
 {
-    if (delimiter == 0) delimiter = detect_delimiter(head);
+    if (delimiter == 0) delimiter = detect_delimiter(head, decimal);
     csv_dialect_init(delimiter, '.', dialect);
     if (decimal == 0) decimal = delimiter == ',' ? '.' : detect_decimal(head, dialect);
     csv_dialect_init(delimiter, decimal, dialect);

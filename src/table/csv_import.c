@@ -29,10 +29,10 @@ typedef struct importer {
     int64_t first, end;  /* rows of this rank */
     int64_t round_rows;  /* rows that are parsed and written at once */
     bool id_texts;       /* ids are texts of total.id_width bytes */
-    void *features;      /* [round_rows][d], owned: double, or float with --float32 */
+    void *features;      /* of a round [rows][d], owned: double, or float with --float32 */
     double *row;         /* [d], owned */
-    char *ids;           /* [round_rows], owned: int64_t or texts */
-    int64_t *source_row; /* [round_rows], owned */
+    char *ids;           /* [rows], owned: int64_t or texts */
+    int64_t *source_row; /* [rows], owned */
     int64_t missing;
 } importer;
 
@@ -218,11 +218,12 @@ static seg_status round_init(importer *m)
 {
     const size_t id = m->id_texts ? (size_t)m->total.id_width : sizeof(int64_t);
     const size_t cell = m->opts->float32 ? sizeof(float) : sizeof(double);
+    const int64_t mine = m->end - m->first, rows = mine < m->round_rows ? mine : m->round_rows;
 
     SEG_TRY(seg_fault("csv_round_alloc", SEG_ERR_MEMORY));
-    SEG_TRY(seg_alloc(m->round_rows * m->schema.d, cell, &m->features));
-    SEG_TRY(seg_alloc(m->round_rows + 1, id, &m->ids));
-    return seg_alloc(m->round_rows, sizeof *m->source_row, &m->source_row);
+    SEG_TRY(seg_alloc(rows * m->schema.d, cell, &m->features));
+    SEG_TRY(seg_alloc(rows + 1, id, &m->ids));
+    return seg_alloc(rows, sizeof *m->source_row, &m->source_row);
 }
 
 static seg_status declare(importer *m, const seg_provenance *provenance, seg_output *out)

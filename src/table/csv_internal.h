@@ -117,6 +117,7 @@ typedef enum csv_flaw {
 
 typedef struct csv_record {
     const char *next; /* where the next record begins; also after CSV_BAD */
+    int64_t line;     /* that it begins in, from 1; only the reader knows */
     int64_t lines;    /* line feeds up to `next` */
     int64_t missing;  /* cells */
     csv_cell id;
@@ -139,8 +140,8 @@ csv_verdict csv_record_id(const csv_schema *schema, csv_view view, csv_record *r
 csv_verdict csv_record_cells(const csv_dialect *dialect, csv_view view, int most, csv_cell *cells,
                              int *n, csv_record *record);
 /* The sentence for CSV_BAD: "line 7: 'BALANCE' is 'x', expected a number". */
-const char *csv_record_complain(const csv_schema *schema, const csv_record *record, int64_t line,
-                                char *buffer, size_t size);
+void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,
+                         size_t size);
 
 /* ---- files ---- */
 

@@ -53,60 +53,59 @@ static seg_status parse(csv_reader *reader, double *row, csv_record *record, csv
                     (long long)reader->line);
 }
 
-static seg_status complain(const csv_reader *reader, const csv_record *record)
-{
-    char text[400];
-
-    return SEG_FAIL(
-        SEG_ERR_DATA, "%s",
-        csv_record_complain(reader->plan->schema, record, reader->line, text, sizeof text));
-}
-
-/* The next record, good or bad; reader->line stays on it. */
-static seg_status step(csv_reader *reader, double *row, csv_record *record, csv_verdict *verdict)
+static seg_status find_and_parse(csv_reader *reader, double *row, csv_record *record,
+                                 csv_verdict *verdict)
 {
     if (!find_record(reader))
         return SEG_FAIL(SEG_ERR_IO, "the data end too early; were they changed while being read?");
-    SEG_TRY(parse(reader, row, record, verdict));
+    return parse(reader, row, record, verdict);
+}
+
+/* The next record, good or bad. */
+static seg_status step(csv_reader *reader, double *row, csv_record *record, csv_verdict *verdict)
+{
+    seg_status status = find_and_parse(reader, row, record, verdict);
+
+    if (status != SEG_OK) {
+        seg_error_while("reading '%s'", reader->plan->paths[reader->file]);
+        return status;
+    }
+    record->line = reader->line;
+    reader->line += record->lines;
     reader->record++;
     return SEG_OK;
 }
 
 seg_status csv_reader_next(csv_reader *reader, double *row, csv_record *record)
 {
-    csv_verdict verdict = CSV_BAD;
-    seg_status status = seg_fault("csv_parse", SEG_ERR_DATA);
+    csv_verdict verdict;
+    char text[400];
 
-    while (status == SEG_OK && verdict != CSV_GOOD) {
-        status = step(reader, row, record, &verdict);
-        if (status == SEG_OK && verdict == CSV_BAD && !reader->plan->skip_bad)
-            status = complain(reader, record);
-        if (status == SEG_OK) reader->line += record->lines;
-    }
-    if (status != SEG_OK) seg_error_while("reading '%s'", reader->plan->paths[reader->file]);
+    SEG_TRY(seg_fault("csv_parse", SEG_ERR_DATA));
+    do
+        SEG_TRY(step(reader, row, record, &verdict));
+    while (verdict == CSV_BAD && reader->plan->skip_bad);
+    if (verdict == CSV_GOOD) return SEG_OK;
+
+    csv_record_complain(reader->plan->schema, record, text, sizeof text);
+    seg_status status = SEG_FAIL(SEG_ERR_DATA, "%s", text);
+    seg_error_while("reading '%s'", reader->plan->paths[reader->file]);
     return status;
 }
 
-/* The complaint, with its file where there are several. */
-static void describe(const csv_reader *reader, const csv_record *record, char *text, size_t size)
-{
-    const csv_plan *plan = reader->plan;
-    const size_t length =
-        strlen(csv_record_complain(plan->schema, record, reader->line, text, size));
-
-    if (plan->n_files > 1)
-        snprintf(text + length, size - length, ", in '%s'", plan->paths[reader->file]);
-}
-
+/* The complaint names its file where there are several. */
 seg_status csv_reader_next_bad(csv_reader *reader, double *row, char *text, size_t size)
 {
-    csv_verdict verdict = CSV_GOOD;
+    const csv_plan *plan = reader->plan;
+    csv_verdict verdict;
     csv_record record;
 
-    while (verdict != CSV_BAD) {
+    do
         SEG_TRY(step(reader, row, &record, &verdict));
-        if (verdict == CSV_BAD) describe(reader, &record, text, size);
-        reader->line += record.lines;
-    }
+    while (verdict != CSV_BAD);
+    csv_record_complain(plan->schema, &record, text, size);
+    const size_t length = strlen(text);
+    if (plan->n_files > 1)
+        snprintf(text + length, size - length, ", in '%s'", plan->paths[reader->file]);
     return SEG_OK;
 }

@@ -87,7 +87,6 @@ static csv_verdict find_closing_quote(csv_view view, const char **at, csv_record
             record->lines++;
             continue;
         }
-        if (p + 1 == view.end && !view.last) return CSV_MORE;
         if (p[1] != '"') break;
         p++;
     }
@@ -384,10 +383,10 @@ static const char *shown_cell(const csv_cell *cell, char *buffer, size_t size)
     return seg_text_clean(raw, buffer, size);
 }
 
-const char *csv_record_complain(const csv_schema *schema, const csv_record *record, int64_t line,
-                                char *buffer, size_t size)
+void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,
+                         size_t size)
 {
-    const long long at = (long long)(line + record->flaw_lines);
+    const long long at = (long long)(record->line + record->flaw_lines);
     const int cells = record->flaw_column + 1;
     char name[100], cell[64];
 
@@ -438,5 +437,4 @@ const char *csv_record_complain(const csv_schema *schema, const csv_record *reco
         snprintf(buffer, size, "line %lld: the id '%s' is not UTF-8", at, name);
         break;
     }
-    return buffer;
 }

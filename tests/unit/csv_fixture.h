@@ -13,7 +13,7 @@
 #define CSV_FIXTURE_FILES 2
 
 typedef struct csv_fixture {
-    char paths[CSV_FIXTURE_FILES][40];
+    char paths[CSV_FIXTURE_FILES][256];
     const char *path_list[CSV_FIXTURE_FILES];
     csv_file files[CSV_FIXTURE_FILES];
     csv_plan plan;
@@ -28,15 +28,17 @@ typedef struct csv_cut {
 
 static const csv_cut csv_uncut = { 1, CSV_PIECE, CSV_WINDOW, SEG_BLOCK_ROWS };
 
-/* One client: its features [d], its id, where it comes from. */
+/* One client: its features [d], its id and line, its number in the files. */
 typedef void (*csv_take)(void *context, const double *x, const csv_record *record,
-                         int64_t source_row, int64_t line);
+                         int64_t source_row);
 
 /* A new file with these bytes. */
 static inline void csv_fixture_file(char *path, size_t size, const char *bytes, size_t length)
 {
-    (void)snprintf(path, size, "/tmp/segmpi-csv-XXXXXX");
-    const int descriptor = mkstemp(path);
+    const char *folder = getenv("TMPDIR");
+    const int used = snprintf(path, size, "%s/segmpi-csv-XXXXXX", folder ? folder : "/tmp");
+    const int descriptor = used < (int)size ? mkstemp(path) : -1;
+
     if (descriptor < 0 || write(descriptor, bytes, length) != (ssize_t)length) {
         perror(path);
         abort();
@@ -116,7 +118,7 @@ static inline seg_status csv_fixture_read_rank(const csv_fixture *f, const csv_s
         SEG_TRY_OR_DONE(csv_reader_next(&reader, x, &record));
         if (i < first) continue;
         if (i != (*row)++) abort(); /* dense, in order, none twice */
-        take(context, x, &record, reader.record - 1, reader.line - record.lines);
+        take(context, x, &record, reader.record - 1);
     }
 done:
     seg_free(x);
@@ -151,4 +153,38 @@ done:
     seg_free(scans);
     seg_free(starts);
     return status;
+}
+
+/* The first features of a client, and its id. */
+typedef struct csv_client {
+    double x[2];
+    char id[24];
+    int64_t source_row, line;
+} csv_client;
+
+/* What came out of a text. */
+typedef struct csv_clients {
+    const csv_schema *schema;
+    csv_client all[16];
+    int64_t n;
+    csv_total total;
+} csv_clients;
+
+static inline void csv_take_client(void *context, const double *x, const csv_record *record,
+                                   int64_t source_row)
+{
+    csv_clients *c = context;
+    csv_client *one = &c->all[c->n];
+
+    if (++c->n > 16) abort();
+    *one = (csv_client) { .source_row = source_row, .line = record->line };
+    for (int t = 0; t < 2 && t < c->schema->d; t++)
+        one->x[t] = x[t];
+    if (c->schema->id >= 0 && !csv_cell_copy(&record->id, one->id, sizeof one->id)) abort();
+}
+
+static inline seg_status csv_fixture_clients(csv_fixture *f, const csv_cut *cut, csv_clients *c)
+{
+    *c = (csv_clients) { .schema = &f->schema };
+    return csv_fixture_read(f, cut, csv_take_client, c, &c->total);
 }

@@ -11,39 +11,6 @@
 #include "csv_fixture.h"
 #include "segmpi/log.h"
 
-typedef struct client {
-    double x[2];
-    char id[24];
-    int64_t source_row, line;
-} client;
-
-/* What came out of a text. */
-typedef struct clients {
-    const csv_schema *schema;
-    client all[16];
-    int64_t n;
-    csv_total total;
-} clients;
-
-static void take_client(void *context, const double *x, const csv_record *record,
-                        int64_t source_row, int64_t line)
-{
-    clients *c = context;
-    client *one = &c->all[c->n];
-
-    if (++c->n > 16) fail_msg("more than 16 clients");
-    *one = (client) { .source_row = source_row, .line = line };
-    for (int t = 0; t < 2 && t < c->schema->d; t++)
-        one->x[t] = x[t];
-    if (c->schema->id >= 0) assert_true(csv_cell_copy(&record->id, one->id, sizeof one->id));
-}
-
-static seg_status read_all(csv_fixture *f, const csv_cut *cut, clients *c)
-{
-    *c = (clients) { .schema = &f->schema };
-    return csv_fixture_read(f, cut, take_client, c, &c->total);
-}
-
 /* ---- cuts at any byte ---- */
 
 #define FIRST_FILE                                                                                 \
@@ -59,13 +26,13 @@ static seg_status read_all(csv_fixture *f, const csv_cut *cut, clients *c)
     "g7,11,\"a\nb\",12\n"                                                                          \
     "h8,13,,14"
 
-static const client expected[] = {
+static const csv_client expected[] = {
     { { 1.5, 2 }, "a1", 0, 3 },    { { -300, NAN }, "b\"2", 1, 4 }, { { NAN, 7 }, "c3", 2, 6 },
     { { NAN, .25 }, "d,4", 3, 7 }, { { 8, 1 }, "e5", 4, 11 },       { { 9, 10 }, "f6", 5, 15 },
     { { 11, 12 }, "g7", 6, 3 },    { { 13, 14 }, "h8", 7, 5 },
 };
 
-static void assert_clients(const clients *found, const client *wanted, int64_t n,
+static void assert_clients(const csv_clients *found, const csv_client *wanted, int64_t n,
                            const csv_cut *cut)
 {
     char how[200];
@@ -76,7 +43,7 @@ static void assert_clients(const clients *found, const client *wanted, int64_t n
     if (found->n != n)
         fail_msg("%lld clients, expected %lld, %s", (long long)found->n, (long long)n, how);
     for (int64_t i = 0; i < n; i++) {
-        const client *a = &found->all[i], *b = &wanted[i];
+        const csv_client *a = &found->all[i], *b = &wanted[i];
         for (int t = 0; t < 2; t++)
             if (!(a->x[t] == b->x[t] || (isnan(a->x[t]) && isnan(b->x[t]))))
                 fail_msg("client %lld holds %g, expected %g, %s", (long long)i, a->x[t], b->x[t],
@@ -88,17 +55,17 @@ static void assert_clients(const clients *found, const client *wanted, int64_t n
 }
 
 /* Pieces, windows and blocks of all small sizes. */
-static void assert_any_cut(csv_fixture *f, int64_t length, const client *wanted, int64_t n)
+static void assert_any_cut(csv_fixture *f, int64_t length, const csv_client *wanted, int64_t n)
 {
-    clients found, whole;
+    csv_clients found, whole;
     csv_cut cut;
 
-    assert_int_equal(read_all(f, &csv_uncut, &whole), SEG_OK);
+    assert_int_equal(csv_fixture_clients(f, &csv_uncut, &whole), SEG_OK);
     for (cut.piece_bytes = 1; cut.piece_bytes <= length + 1; cut.piece_bytes++)
         for (cut.block_rows = 1; cut.block_rows <= 4; cut.block_rows++)
             for (cut.ranks = 0; cut.ranks < 3; cut.ranks++) {
                 cut.window_bytes = cut.ranks == 0 ? CSV_WINDOW : 1 + cut.piece_bytes % 7;
-                assert_int_equal(read_all(f, &cut, &found), SEG_OK);
+                assert_int_equal(csv_fixture_clients(f, &cut, &found), SEG_OK);
                 assert_clients(&found, wanted, n, &cut);
                 assert_memory_equal(&found.total, &whole.total, sizeof whole.total);
             }
@@ -122,9 +89,9 @@ static void runs_of_blanks_do_not_depend_on_the_cuts(void **state)
 {
     (void)state;
     static const char text[] = "x \t id  y\r\n 1  \"a 1\" \t .5 \r\n\t? b2  7\t\n  3 c3 4";
-    static const client wanted[] = { { { 1, .5 }, "a 1", 0, 2 },
-                                     { { NAN, 7 }, "b2", 1, 3 },
-                                     { { 3, 4 }, "c3", 2, 4 } };
+    static const csv_client wanted[] = { { { 1, .5 }, "a 1", 0, 2 },
+                                         { { NAN, 7 }, "b2", 1, 3 },
+                                         { { 3, 4 }, "c3", 2, 4 } };
     const seg_csv_opts opts = { .id_column = "id" };
     csv_fixture f;
 
@@ -148,9 +115,9 @@ static void bad_rows_are_left_out_whatever_the_cuts(void **state)
                                "a7,5,6,\n"
                                "a8,\"7\",8\n"
                                "a9,1,2,3\n";
-    static const client good[] = { { { 1, 2 }, "a1", 0, 2 },
-                                   { { 3, 4 }, "a4", 4, 6 },
-                                   { { 7, 8 }, "a8", 9, 12 } };
+    static const csv_client good[] = { { { 1, 2 }, "a1", 0, 2 },
+                                       { { 3, 4 }, "a4", 4, 6 },
+                                       { { 7, 8 }, "a8", 9, 12 } };
     const seg_csv_opts opts = { .id_column = "id", .columns = "x,y", .skip_bad_rows = 100 };
     csv_fixture f;
 
@@ -196,14 +163,14 @@ static void numbers_that_float32_cannot_hold_are_refused(void **state)
 {
     (void)state;
     const seg_csv_opts opts = { .float32 = true };
-    clients found;
+    csv_clients found;
     csv_fixture f;
 
     assert_int_equal(
         csv_fixture_init(&f, &opts, "x,y\n0.5,3.4028235677973362e38\ninf,-3.4028235677973367e38\n",
                          NULL),
         SEG_OK);
-    assert_int_equal(read_all(&f, &csv_uncut, &found), SEG_ERR_DATA);
+    assert_int_equal(csv_fixture_clients(&f, &csv_uncut, &found), SEG_ERR_DATA);
     assert_string_equal(seg_error_get()->text,
                         "line 3: 'y' is '-3.4028235677973367e38', too large for --float32");
     seg_error_clear();
@@ -243,16 +210,18 @@ static void mistakes_are_named_with_their_place(void **state)
         { "id,x,y", " has no data rows" },
         { "", " has no data rows" },
         { "\n \n", " has no data rows" },
+        { "\xef\xbb\xbf\n", " has no data rows" },
         { "PK\x03\x04", "is a spreadsheet" },
+        { "id,x\ra,1\rb,2\r", "ends its lines with carriage returns only" },
     };
-    clients found;
+    csv_clients found;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const seg_csv_opts opts = { .id_column = strstr(cases[i].says, "the id") ? "id" : NULL };
         csv_fixture f;
         seg_error_clear();
         seg_status status = csv_fixture_init(&f, &opts, cases[i].text, NULL);
-        if (status == SEG_OK) status = read_all(&f, &csv_uncut, &found);
+        if (status == SEG_OK) status = csv_fixture_clients(&f, &csv_uncut, &found);
         assert_int_equal(status, SEG_ERR_DATA);
         if (!strstr(seg_error_get()->text, cases[i].says))
             fail_msg("case %d says \"%s\", expected \"%s\"", (int)i, seg_error_get()->text,
@@ -267,7 +236,7 @@ static void a_record_without_end_is_refused_with_its_line(void **state)
     (void)state;
     const size_t length = (17u << 20) + 100;
     const seg_csv_opts opts = { .id_column = "id" };
-    clients found;
+    csv_clients found;
     char *text;
     csv_fixture f;
 
@@ -278,7 +247,7 @@ static void a_record_without_end_is_refused_with_its_line(void **state)
     memcpy(text + length - 9, "\",3\nc,1,", 8);
     seg_error_clear();
     assert_int_equal(csv_fixture_init(&f, &opts, text, NULL), SEG_OK);
-    assert_int_equal(read_all(&f, &csv_uncut, &found), SEG_ERR_DATA);
+    assert_int_equal(csv_fixture_clients(&f, &csv_uncut, &found), SEG_ERR_DATA);
     assert_non_null(strstr(seg_error_get()->text, "line 3 begins a record of more than 16 MiB"));
     seg_error_clear();
     csv_fixture_release(&f);
@@ -290,12 +259,12 @@ static void a_nul_byte_is_refused(void **state)
     (void)state;
     static const char text[] = "id,x\na,1\nb,2\0\nc,3\n";
     const seg_csv_opts opts = { .id_column = "id" };
-    clients found;
+    csv_clients found;
     csv_fixture f = { .plan = { .n_files = 0 } };
 
     csv_fixture_add(&f, text, sizeof text - 1);
     assert_int_equal(csv_fixture_detect(&f, &opts), SEG_OK);
-    assert_int_equal(read_all(&f, &csv_uncut, &found), SEG_ERR_DATA);
+    assert_int_equal(csv_fixture_clients(&f, &csv_uncut, &found), SEG_ERR_DATA);
     assert_non_null(strstr(seg_error_get()->text, "line 3: 'x' holds a NUL byte"));
     seg_error_clear();
     csv_fixture_release(&f);
@@ -312,137 +281,6 @@ static void missing_files_have_their_own_status(void **state)
     seg_error_clear();
 }
 
-/* ---- dialects and columns ---- */
-
-static void dialects_are_detected(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        char delimiter, decimal;
-        double x, y;
-    } cases[] = {
-        { "id,x,y\na,1.5,2\nb,1,2\n", ',', '.', 1.5, 2 },
-        { "id;x;y\na;1,5;2\nb;1;2\n", ';', ',', 1.5, 2 },
-        { "id;x;y\na;1.5;2\nb;1;2\n", ';', '.', 1.5, 2 },
-        { "id\tx\ty\na\t1,5\t\nb\t1\t2\n", '\t', ',', 1.5, NAN },
-        { "id x  y\na   1.5 2  \nb 1 2\n", CSV_BLANKS, '.', 1.5, 2 },
-        { "  id \t x  y\r\n a   1,5 2\r\n  b 1 2 \t\r\n", CSV_BLANKS, ',', 1.5, 2 },
-        { "id|x|y\na|1.5|2\nb|1|2\n", '|', '.', 1.5, 2 },
-        { "id, x, y\na, 1.5, 2\nb, 1, 2\n", ',', '.', 1.5, 2 },
-        { "\"id\";\"x\";\"y\"\n\"a\";\"1,5\";\"2\"\n", ';', ',', 1.5, 2 },
-        { "id;x;y\na;1,5\nb;1,5;2\n", ';', ',', NAN, NAN },
-    };
-    const seg_csv_opts opts = { .id_column = NULL };
-
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        csv_fixture f;
-        clients found;
-        assert_int_equal(csv_fixture_init(&f, &opts, cases[i].text, NULL), SEG_OK);
-        assert_int_equal(f.schema.dialect.delimiter, cases[i].delimiter);
-        assert_int_equal(f.schema.dialect.decimal, cases[i].decimal);
-        assert_int_equal(f.schema.n, 3);
-        assert_int_equal(f.schema.id, 0);
-        if (!isnan(cases[i].x)) {
-            assert_int_equal(read_all(&f, &csv_uncut, &found), SEG_OK);
-            assert_true(found.all[0].x[0] == cases[i].x);
-            assert_true(found.all[0].x[1] == cases[i].y || isnan(cases[i].y));
-        }
-        csv_fixture_release(&f);
-    }
-}
-
-static void columns_are_numbers_texts_and_an_id(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        seg_csv_opts opts;
-        int id, target[4];
-    } cases[] = {
-        { "id,x,t,y\n1,1,a,\n2,1,b,\n", { 0 }, 0, { CSV_ID, 0, CSV_SKIPPED, 1 } },
-        { "id,x,t,y\n1,1,a,1\n1,1,b,1\n", { 0 }, -1, { 0, 1, CSV_SKIPPED, 2 } }, /* not distinct */
-        { "id,x,t,y\n1.5,1,a,1\n2,1,b,1\n", { 0 }, -1, { 0, 1, CSV_SKIPPED, 2 } },
-        { "id,x,t,y\n1,1,a,1\n2,1,b,1\n", { .id_column = "" }, -1, { 0, 1, CSV_SKIPPED, 2 } },
-        { "id,x,t,y\n1,1,a,1\n2,1,b,1\n", { .id_column = "t" }, 2, { 0, 1, CSV_ID, 2 } },
-        { "id,x,t,y\n1,1,a,1\n2,1,b,1\n",
-          { .exclude_columns = "x" },
-          0,
-          { CSV_ID, CSV_SKIPPED, CSV_SKIPPED, 0 } },
-        { "id,x,t,y\n1,1,a,1\n2,1,b,1\n",
-          { .columns = "y, id" },
-          -1,
-          { 0, CSV_SKIPPED, CSV_SKIPPED, 1 } },
-        { "id,x,t,y\n1,1,2,1\n2,1,2,1\n3,1,oops,1\n", { 0 }, 0, { CSV_ID, 0, 1, 2 } },
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        csv_fixture f;
-        assert_int_equal(csv_fixture_init(&f, &cases[i].opts, cases[i].text, NULL), SEG_OK);
-        assert_int_equal(f.schema.id, cases[i].id);
-        for (int t = 0; t < 4; t++)
-            if (f.schema.target[t] != cases[i].target[t])
-                fail_msg("case %d: column %d became %d", (int)i, t, f.schema.target[t]);
-        csv_fixture_release(&f);
-    }
-}
-
-static void markers_stand_for_missing_values(void **state)
-{
-    (void)state;
-    static const char text[] = "id,x,y\n"
-                               "a,-999,1\nb,-999.0,none\nc,?,nan\nd,NULL,na\n"
-                               "e, None ,\"\"\nf,inf,-Infinity\ng,5,-99\n";
-    static const double wanted[7][2] = { { NAN, 1 },   { NAN, NAN }, { NAN, NAN },
-                                         { NAN, NAN }, { NAN, NAN }, { INFINITY, -INFINITY },
-                                         { 5, -99 } };
-    const seg_csv_opts opts = { .missing = "-999, none", .columns = "x,y" };
-    clients found;
-    csv_fixture f;
-
-    assert_int_equal(csv_fixture_init(&f, &opts, text, NULL), SEG_OK);
-    assert_int_equal(read_all(&f, &csv_uncut, &found), SEG_OK);
-    assert_int_equal(found.n, 7);
-    for (int i = 0; i < 7; i++)
-        for (int t = 0; t < 2; t++)
-            assert_true(isnan(wanted[i][t]) ? isnan(found.all[i].x[t])
-                                            : found.all[i].x[t] == wanted[i][t]);
-    csv_fixture_release(&f);
-}
-
-static void files_must_have_the_same_header(void **state)
-{
-    (void)state;
-    const seg_csv_opts opts = { .id_column = NULL };
-    csv_fixture f;
-
-    assert_int_equal(csv_fixture_init(&f, &opts, "id,x,y\na,1,2\n", "id,x,z\nb,1,2\n"),
-                     SEG_ERR_DATA);
-    assert_non_null(strstr(seg_error_get()->text, "is 'z', but that of"));
-    seg_error_clear();
-    csv_fixture_release(&f);
-    assert_int_equal(csv_fixture_init(&f, &opts, "id,x,y\na,1,2\n", "id,x\nb,1\n"), SEG_ERR_DATA);
-    assert_non_null(strstr(seg_error_get()->text, "has 2 columns, but"));
-    seg_error_clear();
-    csv_fixture_release(&f);
-}
-
-static void unknown_columns_suggest_the_nearest(void **state)
-{
-    (void)state;
-    const seg_csv_opts columns = { .columns = "BALANC" }, id = { .id_column = "CUST-ID" };
-    csv_fixture f;
-
-    assert_int_equal(csv_fixture_init(&f, &columns, "CUST_ID,BALANCE\na,1\n", NULL), SEG_ERR_USAGE);
-    assert_non_null(strstr(seg_error_get()->text, "did you mean 'BALANCE'?"));
-    seg_error_clear();
-    csv_fixture_release(&f);
-    assert_int_equal(csv_fixture_init(&f, &id, "CUST_ID,BALANCE\na,1\n", NULL), SEG_ERR_USAGE);
-    assert_non_null(strstr(seg_error_get()->text, "did you mean 'CUST_ID'?"));
-    seg_error_clear();
-    csv_fixture_release(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,11 +293,6 @@ int main(void)
         cmocka_unit_test(a_record_without_end_is_refused_with_its_line),
         cmocka_unit_test(a_nul_byte_is_refused),
         cmocka_unit_test(missing_files_have_their_own_status),
-        cmocka_unit_test(dialects_are_detected),
-        cmocka_unit_test(columns_are_numbers_texts_and_an_id),
-        cmocka_unit_test(markers_stand_for_missing_values),
-        cmocka_unit_test(files_must_have_the_same_header),
-        cmocka_unit_test(unknown_columns_suggest_the_nearest),
     };
 
     seg_log_init("test", SEG_QUIET);
