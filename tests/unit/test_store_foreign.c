@@ -349,7 +349,7 @@ static void store_says_what_is_not_hdf5(void **state)
     (void)fputs("id,a\n1,2\n", file);
     (void)fclose(file);
     expect(seg_input_open(path, &in), SEG_ERR_DATA, "not an HDF5 file");
-    (void)truncate(path, 0);
+    assert_int_equal(truncate(path, 0), 0);
     expect(seg_input_open(path, &in), SEG_ERR_DATA, "not an HDF5 file");
     expect(seg_input_open(folder, &in), SEG_ERR_DATA, "not a regular file");
     (void)unlink(path);
