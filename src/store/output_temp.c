@@ -81,7 +81,7 @@ static size_t temp_length(const char *entry, const char *name)
     bool ours = entry[0] == '.' && strncmp(entry + 1, name, length) == 0 &&
                 entry[1 + length] == '.' && strlen(entry) >= end &&
                 strncmp(entry + 2 + length + RANDOM, SUFFIX, sizeof SUFFIX - 1) == 0 &&
-                (entry[end] == '\0' || entry[end] == '.');
+                (entry[end] == '\0' || entry[end] == '.' || entry[end] == '-');
 
     return ours ? end : 0;
 }

@@ -328,19 +328,21 @@ static void store_removes_what_a_killed_run_has_left_and_nothing_else(void **sta
 {
     (void)state;
     static const char *const names[] = { ".out.h5.abc123.part", ".out.h5.abc123.part.locktest.0",
-                                         ".out.h5.abc12.part", ".x.h5.abc123.part" };
-    char name[4][120];
+                                         ".out.h5.abc123.part-1-2.lock", ".out.h5.abc12.part",
+                                         ".x.h5.abc123.part" };
+    char name[5][120];
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         (void)snprintf(name[i], sizeof name[i], "%s/%s", folder, names[i]);
         make_file(name[i], "x");
     }
     assert_int_equal(store_write(comm, path, 100, true), SEG_OK);
-    bool right = access(name[0], F_OK) != 0 && access(name[1], F_OK) != 0;
-    right = right && access(name[2], F_OK) == 0 && access(name[3], F_OK) == 0;
+    bool right = true;
+    for (int i = 0; i < 5; i++)
+        right = right && (access(name[i], F_OK) == 0) == (i >= 3);
     assert_true(all_agree(right));
     seg_barrier(comm);
-    for (int i = 2; i < 4 && seg_comm_rank(comm) == 0; i++)
+    for (int i = 3; i < 5 && seg_comm_rank(comm) == 0; i++)
         (void)unlink(name[i]);
     seg_barrier(comm);
 }
