@@ -12,8 +12,7 @@ static bool supported(const seg_kernels *level)
     bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 
     if (level == &seg_kernels_v3) return v3;
-    if (level == &seg_kernels_v4)
-        return v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
+    if (level == &seg_kernels_v4) return v3 && __builtin_cpu_supports("avx512f");
 #endif
     return level == &seg_kernels_ref;
 }

@@ -1,4 +1,4 @@
-/* The vocabulary of the kernel body in AVX2 and FMA: half a tile at a time. */
+/* The vocabulary of the kernel body in AVX2 and FMA: 16 lanes in two halves. */
 #pragma once
 
 #if !defined(__AVX2__) || !defined(__FMA__)
@@ -8,89 +8,100 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define SEG_LEVEL v3
-#define VEC_LANES 8
+#define SEG_LEVEL   v3
+#define VEC_CENTERS 4 /* whose sums fit the registers at once */
 
-typedef __m256 vec;
-typedef __m256i vec_int;  /* labels, rounded values: 8 of 32 bits */
+typedef struct vec {
+    __m256 a, b;
+} vec;
+
+typedef struct vec_int { /* labels, rounded values */
+    __m256i a, b;
+} vec_int;
+
 typedef __m256i vec_wide; /* sums of vec_int: 4 of 64 bits */
-typedef __m256 vec_mask;
+typedef vec vec_mask;
 
 static inline vec vec_load(const float *p)
 {
-    return _mm256_loadu_ps(p);
+    return (vec) { _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8) };
 }
 
-static inline void vec_store(float *p, vec a)
+static inline void vec_store(float *p, vec x)
 {
-    _mm256_storeu_ps(p, a);
+    _mm256_storeu_ps(p, x.a);
+    _mm256_storeu_ps(p + 8, x.b);
 }
 
-static inline vec vec_set(float a)
+static inline vec vec_set(float value)
 {
-    return _mm256_set1_ps(a);
+    return (vec) { _mm256_set1_ps(value), _mm256_set1_ps(value) };
 }
 
-static inline vec vec_sub(vec a, vec b)
+static inline vec vec_sub(vec x, vec y)
 {
-    return _mm256_sub_ps(a, b);
+    return (vec) { _mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b) };
 }
 
-static inline vec vec_mul(vec a, vec b)
+static inline vec vec_mul(vec x, vec y)
 {
-    return _mm256_mul_ps(a, b);
+    return (vec) { _mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b) };
 }
 
-static inline vec vec_fma(vec a, vec b, vec c)
+static inline vec vec_fma(vec x, vec y, vec z)
 {
-    return _mm256_fmadd_ps(a, b, c);
+    return (vec) { _mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b) };
 }
 
-static inline vec vec_min(vec a, vec b)
+static inline vec vec_min(vec x, vec y)
 {
-    return _mm256_min_ps(a, b);
+    return (vec) { _mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b) };
 }
 
-static inline vec vec_max(vec a, vec b)
+static inline vec vec_max(vec x, vec y)
 {
-    return _mm256_max_ps(a, b);
+    return (vec) { _mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b) };
 }
 
-static inline vec_mask vec_less(vec a, vec b)
+static inline vec_mask vec_less(vec x, vec y)
 {
-    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+    return (vec) { _mm256_cmp_ps(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_ps(x.b, y.b, _CMP_LT_OQ) };
 }
 
-static inline vec_int vec_int_set(int32_t a)
+static inline vec_int vec_int_set(int32_t value)
 {
-    return _mm256_set1_epi32(a);
+    return (vec_int) { _mm256_set1_epi32(value), _mm256_set1_epi32(value) };
 }
 
 static inline vec_int vec_int_pick(vec_mask mask, vec_int yes, vec_int no)
 {
-    return _mm256_blendv_epi8(no, yes, _mm256_castps_si256(mask));
+    return (vec_int) { _mm256_blendv_epi8(no.a, yes.a, _mm256_castps_si256(mask.a)),
+                       _mm256_blendv_epi8(no.b, yes.b, _mm256_castps_si256(mask.b)) };
 }
 
 static inline vec_int vec_int_load(const uint16_t *p)
 {
-    return _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return (vec_int) { _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)),
+                       _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(p + 8))) };
 }
 
-static inline void vec_int_store(uint16_t *p, vec_int a)
+static inline void vec_int_store(uint16_t *p, vec_int x)
 {
-    __m128i low = _mm256_castsi256_si128(a), high = _mm256_extracti128_si256(a, 1);
-    _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(low, high));
+    /* packs within each 128 bits: a low, b low, a high, b high */
+    __m256i packed = _mm256_packus_epi32(x.a, x.b);
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8));
 }
 
-static inline unsigned vec_int_differ(vec_int a, vec_int b)
+static inline unsigned vec_int_differ(vec_int x, vec_int y)
 {
-    __m256 equal = _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b));
-    return (unsigned)_mm256_movemask_ps(equal) ^ 0xffu;
+    __m256 a = _mm256_castsi256_ps(_mm256_cmpeq_epi32(x.a, y.a));
+    __m256 b = _mm256_castsi256_ps(_mm256_cmpeq_epi32(x.b, y.b));
+    return 0xffffu ^ (unsigned)(_mm256_movemask_ps(a) | _mm256_movemask_ps(b) << 8);
 }
 
-static inline vec_int vec_round(vec a)
+static inline vec_int vec_round(vec x)
 {
-    return _mm256_cvtps_epi32(a);
+    return (vec_int) { _mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b) };
 }
 
 static inline vec_wide vec_wide_zero(void)
@@ -98,10 +109,12 @@ static inline vec_wide vec_wide_zero(void)
     return _mm256_setzero_si256();
 }
 
-static inline vec_wide vec_wide_add(vec_wide sum, vec_int a)
+static inline vec_wide vec_wide_add(vec_wide sum, vec_int x)
 {
-    __m256i low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(a));
-    __m256i high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1));
+    __m256i low = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(x.a)),
+                                   _mm256_cvtepi32_epi64(_mm256_castsi256_si128(x.b)));
+    __m256i high = _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(x.a, 1)),
+                                    _mm256_cvtepi32_epi64(_mm256_extracti128_si256(x.b, 1)));
     return _mm256_add_epi64(sum, _mm256_add_epi64(low, high));
 }
 
