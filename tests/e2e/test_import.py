@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 
 import h5py
 import numpy as np
@@ -187,6 +188,7 @@ def test_small_files(segmpi, tmp_path, text, options, columns, rows, ids):
         ("id,x\n", 65, "has no data rows"),
         ("", 65, "has no data rows"),
         (b"\xff\xfei\0d\0", 65, "is UTF-16"),
+        ("id,x\ra,1\rb,2\r", 65, "ends its lines with carriage returns only"),
         (b"id,x\na,1\nb,\0\n", 65, "line 3: 'x' holds a NUL byte"),
         (b"id,x\xe9\na,1\n", 65, "is not UTF-8"),
         ("id,x\na,1\nb,\x1b]0;owned\x07\n", 65, "line 3: 'x' is '?]0;owned?'"),
@@ -245,8 +247,11 @@ def test_bad_rows_are_left_out_and_listed(segmpi, tmp_path, big, ranks):
         lines[i] = lines[i].replace(b",", b",x", 1)
     path = put(tmp_path, b"\nK-".join(lines))
     expected = clients(40000).drop(index=[i - 1 for i in bad])
-    segmpi("import", path, "-o", tmp_path / "c.h5", "--skip-bad-rows", len(bad), ranks=ranks)
+    result = segmpi("import", path, "-o", tmp_path / "c.h5", "--skip-bad-rows", len(bad), ranks=ranks)
     found, source_row = read(tmp_path / "c.h5")
+    said = [line for line in result.stderr.splitlines() if "'balance' is 'x" in line]
+    assert f"left out {len(bad)} bad rows" in result.stderr
+    assert len(said) == 5 and "line 2: " in said[0] and all("expected a number" in line for line in said)
     same(found, expected.set_index("id").drop(columns="note"))
     assert np.array_equal(source_row, expected.index)
     result = segmpi(
@@ -254,6 +259,23 @@ def test_bad_rows_are_left_out_and_listed(segmpi, tmp_path, big, ranks):
     )
     assert result.returncode == 65
     assert f"{len(bad)} bad rows, --skip-bad-rows allows {len(bad) - 1}; the first: line 2: " in result.stderr
+
+
+def test_memory_does_not_grow_with_the_files(segmpi, tmp_path, big):
+    peaks = []
+    for copies in 4, 16:  # a rank has more rows than it holds at once
+        paths = [big / "plain.csv"] * copies
+        result = segmpi("import", *paths, "-o", tmp_path / f"{copies}.h5", "--id-column", "id", "--timing", ranks=2)
+        peaks.append(float(re.search(r"memory at most ([0-9.]+) MB", result.stderr).group(1)))
+    assert peaks[1] <= peaks[0] + 1 and peaks[1] < 40
+
+
+def test_many_columns(segmpi, tmp_path):
+    random = np.random.default_rng(2)
+    frame = pd.DataFrame(random.standard_normal((60, 4000))).add_prefix("c")
+    frame.to_csv(tmp_path / "c.csv", index_label="id")
+    segmpi("import", tmp_path / "c.csv", "-o", tmp_path / "c.h5", "--exclude-columns", "c7,c3999", ranks=3)
+    same(read(tmp_path / "c.h5")[0], frame.drop(columns=["c7", "c3999"]))
 
 
 def test_locale_does_not_matter(segmpi, tmp_path, big):
