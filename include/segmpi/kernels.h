@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "segmpi/rows.h"
+#include "segmpi/tile.h"
 
 #define SEG_CENTERS_MAX 65535 /* clusters */
 #define SEG_NO_LABEL    65535 /* label of a client before its first assignment */
@@ -43,7 +43,8 @@ typedef struct seg_kernels {
 
     /* Incremental sums of clients that changed cluster: for every lane in moved[tile], subtracts x
      * * 2^grid from the row of `before` (unless SEG_NO_LABEL) and adds it to the row of `after`.
-     * Values are multiples of 2^-grid[t], so this is exact.  sum [k][d], count [k]. */
+     * Values are multiples of 2^-grid[t], grid in -126..127, below 2^63 of them, so this is exact.
+     * sum [k][d], count [k]. */
     void (*move)(int d, int64_t n_tiles, const float *x, const uint16_t *moved,
                  const uint16_t *before, const uint16_t *after, const int *grid, int64_t *sum,
                  int64_t *count);

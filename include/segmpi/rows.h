@@ -4,9 +4,7 @@
 
 #include <stdint.h>
 
-#define SEG_LANES       16   /* clients per tile */
-#define SEG_BLOCK_ROWS  1024 /* rows per block */
-#define SEG_BLOCK_TILES (SEG_BLOCK_ROWS / SEG_LANES)
+#include "segmpi/tile.h"
 
 typedef struct seg_rows {
     int64_t total; /* of all ranks */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "segmpi/rows.h"
+#include "segmpi/tile.h"
 
 #define SEG_LEVEL   ref
 #define VEC_CENTERS 8
