@@ -1,6 +1,6 @@
-/* Stages on raw columns: fill gaps, cap outliers, scale; together the preparation that turns a
- * table into a matrix.  Each stage has the same verbs: _fit (collective), _apply (local), _write,
- * _read (local, store). */
+/* Stages on raw columns: fill gaps, cap outliers, transform, scale; together the preparation that
+ * turns a table into a matrix.  Each stage has the same verbs: _fit (collective), _apply (local),
+ * _write, _read (local, store). */
 #pragma once
 
 #include "segmpi/matrix.h"
@@ -19,7 +19,19 @@ typedef enum seg_outlier_method {
     SEG_OUTLIER_IQR,
     SEG_OUTLIER_Z
 } seg_outlier_method;
-typedef enum seg_scale_method { SEG_SCALE_STANDARD, SEG_SCALE_NONE } seg_scale_method;
+/* Of filled and capped values; odd functions, so that negative values have an image too. */
+typedef enum seg_transform {
+    SEG_TRANSFORM_NONE,
+    SEG_TRANSFORM_LOG1P, /* sign(x) log(1 + |x|) */
+    SEG_TRANSFORM_SQRT   /* sign(x) sqrt(|x|) */
+} seg_transform;
+/* What is subtracted, and what is divided by (1 where that would be 0), of transformed values. */
+typedef enum seg_scale_method {
+    SEG_SCALE_STANDARD, /* mean, population standard deviation */
+    SEG_SCALE_NONE,     /* 0, 1 */
+    SEG_SCALE_ROBUST,   /* median, interquartile range */
+    SEG_SCALE_MINMAX    /* minimum, range */
+} seg_scale_method;
 
 typedef struct seg_prep_opts {
     seg_impute_method impute;
@@ -28,6 +40,8 @@ typedef struct seg_prep_opts {
     double outlier_parameter; /* quantile: P in (0, 0.5), caps at P and 1 - P; iqr: F (fence q1 - F
                                  iqr, q3 + F iqr); z: S */
     seg_scale_method scale;
+    const char *transform; /* none, log1p or sqrt for all columns, or COLUMN=METHOD,...; NULL: none;
+                              borrowed by seg_prep_fit(), NULL in what was learned */
 } seg_prep_opts;
 
 /* Median fill, cap at the 1st and 99th percentile, standard scaling. */
@@ -44,15 +58,17 @@ typedef struct seg_prep {
     double *fill_value;
     double *lower_bound; /* -INFINITY when capping is off */
     double *upper_bound;
-    double *mean;  /* of filled and capped values; 0 with scale none */
-    double *scale; /* population standard deviation; 1 for a constant column and with scale none */
-    int *grid;     /* z is rounded to multiples of 2^-grid */
+    double *mean;    /* what scaling subtracts, in transformed units */
+    double *scale;   /* what it divides by */
+    int *transform;  /* seg_transform of each column */
+    int *grid;       /* z is rounded to multiples of 2^-grid */
     double *max_abs; /* largest |z| */
 } seg_prep;
 
-/* Collective.  Learns impute -> cap -> scale from the table.  SEG_ERR_DATA for an all-missing
- * column (naming it and --exclude-columns), an empty table, or values too large to scale.  A
- * constant column gets scale 1 and a warning (its z is 0).  `prep` is empty on failure. */
+/* Collective.  Learns impute -> cap -> transform -> scale from the table.  SEG_ERR_DATA for an
+ * all-missing column (naming it and --exclude-columns), an empty table, or values too large to
+ * scale.  A constant column gets scale 1 and a warning (its z is 0).  `prep` is empty on failure.
+ */
 seg_status seg_prep_fit(seg_comm *comm, seg_table *table, const seg_prep_opts *opts,
                         seg_prep *prep);
 /* Local.  Reads this rank's rows and fills `m` (owned by the caller, seg_matrix_release). */
@@ -60,7 +76,8 @@ seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m)
 /* Local.  The same for rows in memory: x [n][d] original units -> z [n][d], in place, not rounded
  * to the grid. */
 void seg_prep_apply_rows(const seg_prep *prep, int64_t n, double *x);
-/* Local.  Back from z to original units for k points [k][d] (centers): z * scale + mean. */
+/* Local.  Back from z to original units for k points [k][d] (centers): the transform undone on
+ * z * scale + mean. */
 void seg_prep_invert(const seg_prep *prep, int k, const double *z, double *original);
 seg_status seg_prep_write(const seg_prep *prep, seg_output *out); /* group preprocessing/ */
 seg_status seg_prep_read(seg_input *in, seg_prep *prep);

@@ -65,13 +65,14 @@ static seg_status accept_outliers(const char *text)
 
 static seg_status accept_scale(const char *text)
 {
-    if (is_word(text, "standard", NULL))
-        method.prep.scale = SEG_SCALE_STANDARD;
-    else if (is_word(text, "none", NULL))
-        method.prep.scale = SEG_SCALE_NONE;
-    else
-        return SEG_FAIL(SEG_ERR_USAGE, "--scale is standard or none");
-    return SEG_OK;
+    static const char *const names[] = { "standard", "none", "robust", "minmax" };
+
+    for (int i = 0; i < 4; i++)
+        if (is_word(text, names[i], NULL)) {
+            method.prep.scale = (seg_scale_method)i;
+            return SEG_OK;
+        }
+    return SEG_FAIL(SEG_ERR_USAGE, "--scale is standard, robust, minmax or none");
 }
 
 const cli_shared_row cli_method_rows[] = {
@@ -130,10 +131,21 @@ const cli_shared_row cli_method_rows[] = {
         .accept = accept_outliers,
         .marks = CLI_RECORDED } },
     { CLI_PREPARE,
+      { .name = "transform",
+        .argument = "LIST",
+        .fallback = "none",
+        .help = "of filled and capped values, before scaling: none, log1p, sqrt, or "
+                "COLUMN=METHOD,...; of negative values sign(x) f(|x|)",
+        .kind = CLI_TEXT,
+        .value = &method.prep.transform,
+        .marks = CLI_RECORDED } },
+    { CLI_PREPARE,
       { .name = "scale",
         .argument = "METHOD",
         .fallback = "standard",
-        .help = "standard (mean 0, standard deviation 1) or none",
+        .help =
+            "standard (mean 0, standard deviation 1), robust (median 0, interquartile range 1), "
+            "minmax (0 to 1) or none",
         .kind = CLI_TEXT,
         .value = &words.scale,
         .accept = accept_scale,

@@ -32,13 +32,14 @@ static seg_status copy_names(seg_prep *prep, const char *const *names)
     return SEG_OK;
 }
 
-/* One block: fill_value, lower_bound, upper_bound, mean, scale, max_abs, missing, capped, grid. */
+/* One block: fill_value, lower_bound, upper_bound, mean, scale, max_abs, missing, capped, grid,
+ * transform. */
 seg_status seg_prep_init(seg_prep *prep, int d, const char *const *names)
 {
     *prep = (seg_prep) { .d = d };
     SEG_TRY(seg_fault("prep_alloc", SEG_ERR_MEMORY));
-    SEG_TRY(
-        seg_alloc(d, 6 * sizeof(double) + 2 * sizeof(int64_t) + sizeof(int), &prep->fill_value));
+    SEG_TRY(seg_alloc(d, 6 * sizeof(double) + 2 * sizeof(int64_t) + 2 * sizeof(int),
+                      &prep->fill_value));
     prep->lower_bound = prep->fill_value + d;
     prep->upper_bound = prep->lower_bound + d;
     prep->mean = prep->upper_bound + d;
@@ -47,6 +48,7 @@ seg_status seg_prep_init(seg_prep *prep, int d, const char *const *names)
     prep->missing = (int64_t *)(void *)(prep->max_abs + d);
     prep->capped = prep->missing + d;
     prep->grid = (int *)(void *)(prep->capped + d);
+    prep->transform = prep->grid + d;
     for (int t = 0; t < d; t++) {
         prep->fill_value[t] = NAN;
         prep->lower_bound[t] = -INFINITY;
@@ -84,11 +86,40 @@ void seg_prep_fill_and_cap(const seg_prep *prep, int64_t n, double *x, int64_t *
         }
 }
 
+double seg_prep_transform(const seg_prep *prep, int t, double value)
+{
+    switch (prep->transform[t]) {
+    case SEG_TRANSFORM_LOG1P:
+        return copysign(log1p(fabs(value)), value);
+    case SEG_TRANSFORM_SQRT:
+        return copysign(sqrt(fabs(value)), value);
+    default:
+        return value;
+    }
+}
+
+static double undo_transform(const seg_prep *prep, int t, double value)
+{
+    switch (prep->transform[t]) {
+    case SEG_TRANSFORM_LOG1P:
+        return copysign(expm1(fabs(value)), value);
+    case SEG_TRANSFORM_SQRT:
+        return copysign(value * value, value);
+    default:
+        return value;
+    }
+}
+
+double seg_prep_finish(const seg_prep *prep, int t, double filled)
+{
+    return seg_prep_transform(prep, t, cap(prep, t, filled));
+}
+
 void seg_prep_apply_rows(const seg_prep *prep, int64_t n, double *x)
 {
     for (int64_t i = 0; i < n; i++)
         for (int t = 0; t < prep->d; t++) {
-            double value = cap(prep, t, fill(prep, t, x[i * prep->d + t]));
+            double value = seg_prep_finish(prep, t, fill(prep, t, x[i * prep->d + t]));
             x[i * prep->d + t] = (value - prep->mean[t]) / prep->scale[t];
         }
 }
@@ -135,6 +166,6 @@ void seg_prep_invert(const seg_prep *prep, int k, const double *z, double *origi
     for (int j = 0; j < k; j++)
         for (int t = 0; t < prep->d; t++) {
             int64_t at = (int64_t)j * prep->d + t;
-            original[at] = z[at] * prep->scale[t] + prep->mean[t];
+            original[at] = undo_transform(prep, t, z[at] * prep->scale[t] + prep->mean[t]);
         }
 }

@@ -6,10 +6,11 @@
 
 static const char *const impute_names[] = { "median", "mean", "constant" };
 static const char *const outlier_names[] = { "none", "quantile", "iqr", "z" };
-static const char *const scale_names[] = { "standard", "none" };
+static const char *const scale_names[] = { "standard", "none", "robust", "minmax" };
+static const char *const transform_names[] = { "none", "log1p", "sqrt" };
 
 #define GROUP    "preprocessing"
-#define N_ARRAYS 9
+#define N_ARRAYS 10
 
 typedef struct array {
     const char *path;
@@ -27,6 +28,7 @@ static void arrays_of(const seg_prep *p, array arrays[N_ARRAYS])
         { GROUP "/scale", SEG_FLOAT64, p->scale },
         { GROUP "/max_abs", SEG_FLOAT64, p->max_abs },
         { GROUP "/grid", SEG_INT32, p->grid },
+        { GROUP "/transform", SEG_INT32, p->transform },
         { GROUP "/missing", SEG_INT64, p->missing },
         { GROUP "/capped", SEG_INT64, p->capped },
     };
@@ -42,6 +44,9 @@ seg_status seg_prep_write(const seg_prep *prep, seg_output *out)
     arrays_of(prep, arrays);
     for (int i = 0; i < N_ARRAYS; i++)
         SEG_TRY(seg_output_array(out, arrays[i].path, arrays[i].type, "feature", arrays[i].data));
+    SEG_TRY(seg_output_attr_flags(out, GROUP "/transform", 3, transform_names));
+    SEG_TRY(seg_output_attr_text(out, GROUP "/mean", "long_name",
+                                 "what scaling subtracts, in transformed units"));
     SEG_TRY(seg_output_attr_int(out, GROUP, "n_clients", prep->n));
     SEG_TRY(seg_output_attr_text(out, GROUP, "impute", impute_names[opts->impute]));
     SEG_TRY(seg_output_attr_double(out, GROUP, "impute_value", opts->impute_value));
@@ -69,7 +74,7 @@ static seg_status read_opts(seg_input *in, seg_prep *prep)
 
     SEG_TRY(read_word(in, "impute", 3, impute_names, &impute));
     SEG_TRY(read_word(in, "outliers", 4, outlier_names, &outliers));
-    SEG_TRY(read_word(in, "scale_method", 2, scale_names, &scale));
+    SEG_TRY(read_word(in, "scale_method", 4, scale_names, &scale));
     prep->opts.impute = (seg_impute_method)impute;
     prep->opts.outliers = (seg_outlier_method)outliers;
     prep->opts.scale = (seg_scale_method)scale;
@@ -92,6 +97,10 @@ seg_status seg_prep_read(seg_input *in, seg_prep *prep)
     arrays_of(prep, arrays);
     for (int i = 0; i < N_ARRAYS; i++)
         SEG_TRY_OR_DONE(seg_input_array(in, arrays[i].path, arrays[i].type, d, 0, arrays[i].data));
+    for (int t = 0; t < d; t++)
+        if (prep->transform[t] < SEG_TRANSFORM_NONE || prep->transform[t] > SEG_TRANSFORM_SQRT)
+            status = SEG_FAIL(SEG_ERR_DATA, "the transform of '%s' in '%s' is not known",
+                              prep->names[t], seg_input_path(in));
 done:
     if (status != SEG_OK) seg_prep_release(prep);
     seg_free(names);

@@ -3,6 +3,7 @@
  * Each step is one or more passes over the rows, which stay in the file. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "prep_internal.h"
 #include "segmpi/log.h"
@@ -12,9 +13,10 @@
 #define MAX_ABS_MOST 1e18 /* the square of a distance must fit float32 */
 #define SPACING_MOST 1e-5 /* of a column's standard deviation */
 
-/* Order statistics that one column needs: the median's two; then for each of two quantiles of the
- * filled column the lower and the upper neighbour, each by two values of the raw column. */
-enum { MEDIAN = 0, BOUNDS = 2, PER_BOUND = 4, WANTED = BOUNDS + 2 * PER_BOUND };
+/* Order statistics that one column needs: the median's two; then for each quantile of the filled
+ * column, two caps or three quartiles, the lower and the upper neighbour, each by two values of the
+ * raw column. */
+enum { MEDIAN = 0, FILLED = 2, PER_QUANTILE = 4, WANTED = FILLED + 3 * PER_QUANTILE };
 
 /* ---- passes ---- */
 
@@ -34,6 +36,8 @@ static seg_status sweep_rows(seg_prep *prep, seg_table *table, const double *cen
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY_OR_DONE(seg_table_read(table, at, n, x));
         seg_prep_fill_and_cap(prep, n, x, prep->capped);
+        for (int64_t cell = 0; cell < n * prep->d; cell++)
+            x[cell] = seg_prep_transform(prep, (int)(cell % prep->d), x[cell]);
         seg_moments_add(m, n, x);
     }
 done:
@@ -41,8 +45,9 @@ done:
     return status;
 }
 
-/* Collective.  One pass: moments of the columns as filled and capped so far, about `center` (NULL:
- * 0), and the number of cells that the cap changes.  `m` is the caller's to release. */
+/* Collective.  One pass: moments of the columns as filled, capped and transformed so far, about
+ * `center` (NULL: 0), and the number of cells that the cap changes.  `m` is the caller's to
+ * release. */
 static seg_status sweep(seg_comm *comm, seg_prep *prep, seg_table *table, const double *center,
                         seg_moments *m)
 {
@@ -131,6 +136,26 @@ static double filled_value(double fill, const double *raw)
     return fmin(fmax(fill, raw[0]), raw[1]); /* fmin and fmax skip the NaN of what was not wanted */
 }
 
+/* rank [PER_QUANTILE] of the quantile p of the filled column t. */
+static void want_quantile(const seg_prep *prep, int t, double p, int64_t *rank)
+{
+    int64_t missing = prep->missing[t], present = prep->n - missing;
+    seg_quantile_position at = seg_quantile_at(prep->n, p);
+
+    want_filled(at.lower, missing, present, &rank[0]);
+    want_filled(at.upper, missing, present, &rank[2]);
+}
+
+/* That quantile, of the column as capped and transformed so far: both keep the order. */
+static double quantile_of(const seg_prep *prep, int t, double p, const double *raw)
+{
+    double fill = prep->fill_value[t];
+
+    return seg_quantile_between(seg_prep_finish(prep, t, filled_value(fill, &raw[0])),
+                                seg_prep_finish(prep, t, filled_value(fill, &raw[2])),
+                                seg_quantile_at(prep->n, p).weight);
+}
+
 static double bound_fraction(const seg_prep_opts *opts, int bound)
 {
     double p = opts->outliers == SEG_OUTLIER_IQR ? 0.25 : opts->outlier_parameter;
@@ -143,24 +168,17 @@ static bool by_quantiles(const seg_prep_opts *opts)
     return opts->outliers == SEG_OUTLIER_QUANTILE || opts->outliers == SEG_OUTLIER_IQR;
 }
 
-/* rank [WANTED] of column t. */
+/* rank [WANTED] of column t, for its fill value and caps. */
 static void want_column(const seg_prep *prep, int t, int64_t *rank)
 {
-    int64_t missing = prep->missing[t], present = prep->n - missing;
-
-    for (int j = 0; j < WANTED; j++)
-        rank[j] = -1;
     if (prep->opts.impute == SEG_IMPUTE_MEDIAN) {
-        seg_quantile_position at = seg_quantile_at(present, 0.5);
+        seg_quantile_position at = seg_quantile_at(prep->n - prep->missing[t], 0.5);
         rank[MEDIAN] = at.lower;
         rank[MEDIAN + 1] = at.upper;
     }
-    for (int bound = 0; bound < 2 && by_quantiles(&prep->opts); bound++) {
-        int64_t *of_bound = &rank[BOUNDS + bound * PER_BOUND];
-        seg_quantile_position at = seg_quantile_at(prep->n, bound_fraction(&prep->opts, bound));
-        want_filled(at.lower, missing, present, &of_bound[0]);
-        want_filled(at.upper, missing, present, &of_bound[2]);
-    }
+    for (int bound = 0; bound < 2 && by_quantiles(&prep->opts); bound++)
+        want_quantile(prep, t, bound_fraction(&prep->opts, bound),
+                      &rank[FILLED + bound * PER_QUANTILE]);
 }
 
 /* Fill value and caps of column t from its order statistics raw [WANTED]. */
@@ -174,18 +192,34 @@ static void learn_column(seg_prep *prep, int t, const double *raw)
         prep->fill_value[t] = seg_quantile_between(raw[MEDIAN], raw[MEDIAN + 1], at.weight);
     }
     if (!by_quantiles(opts)) return;
-    for (int bound = 0; bound < 2; bound++) {
-        const double *of_bound = &raw[BOUNDS + bound * PER_BOUND];
-        seg_quantile_position at = seg_quantile_at(prep->n, bound_fraction(opts, bound));
+    for (int bound = 0; bound < 2; bound++)
         quantile[bound] =
-            seg_quantile_between(filled_value(prep->fill_value[t], &of_bound[0]),
-                                 filled_value(prep->fill_value[t], &of_bound[2]), at.weight);
-    }
+            quantile_of(prep, t, bound_fraction(opts, bound), &raw[FILLED + bound * PER_QUANTILE]);
     double fence = opts->outliers == SEG_OUTLIER_IQR
                        ? opts->outlier_parameter * (quantile[1] - quantile[0])
                        : 0;
     prep->lower_bound[t] = quantile[0] - fence;
     prep->upper_bound[t] = quantile[1] + fence;
+}
+
+static const double quartiles[3] = { 0.25, 0.5, 0.75 };
+
+/* rank [WANTED] of column t, for its median and interquartile range as filled. */
+static void want_quartiles(const seg_prep *prep, int t, int64_t *rank)
+{
+    for (int q = 0; q < 3; q++)
+        want_quantile(prep, t, quartiles[q], &rank[FILLED + q * PER_QUANTILE]);
+}
+
+/* The median to mean, the interquartile range to scale, of the finished column. */
+static void learn_robust_scale(seg_prep *prep, int t, const double *raw)
+{
+    double q[3];
+
+    for (int i = 0; i < 3; i++)
+        q[i] = quantile_of(prep, t, quartiles[i], &raw[FILLED + i * PER_QUANTILE]);
+    prep->mean[t] = q[1];
+    prep->scale[t] = q[2] > q[0] ? q[2] - q[0] : 1;
 }
 
 /* Local. */
@@ -196,19 +230,25 @@ static seg_status wanted_alloc(int d, int64_t **rank, double **value)
     return seg_alloc(d, WANTED * sizeof **value, value);
 }
 
-/* Collective. */
-static seg_status learn_from_quantiles(seg_comm *comm, seg_prep *prep, seg_table *table)
+typedef void (*column_wish)(const seg_prep *prep, int t, int64_t *rank);
+typedef void (*column_lesson)(seg_prep *prep, int t, const double *raw);
+
+/* Collective.  What each column wants to know of its order, and what it learns from the answer. */
+static seg_status learn_from_quantiles(seg_comm *comm, seg_prep *prep, seg_table *table,
+                                       column_wish want, column_lesson learn)
 {
     seg_status status = SEG_OK;
     int64_t *rank = NULL;
     double *value = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(comm, wanted_alloc(prep->d, &rank, &value)));
+    for (int64_t i = 0; i < (int64_t)prep->d * WANTED; i++)
+        rank[i] = -1;
     for (int t = 0; t < prep->d; t++)
-        want_column(prep, t, &rank[(int64_t)t * WANTED]);
+        want(prep, t, &rank[(int64_t)t * WANTED]);
     SEG_TRY_OR_DONE(seg_order_statistics(comm, table, WANTED, rank, value));
     for (int t = 0; t < prep->d; t++)
-        learn_column(prep, t, &value[(int64_t)t * WANTED]);
+        learn(prep, t, &value[(int64_t)t * WANTED]);
 done:
     seg_free(rank);
     seg_free(value);
@@ -230,33 +270,40 @@ static seg_status learn_z_bounds(seg_comm *comm, seg_prep *prep, seg_table *tabl
 
 /* ---- scale and grid ---- */
 
-/* Mean, scale, grid of column t from moments of the filled and capped column about its mean. */
-static seg_status scale_column(seg_prep *prep, const seg_moments *m, int t)
+/* Scale and grid of column t from moments of the finished column about its mean; of robust scaling
+ * mean and scale are there, and `average` is what the moments are about. */
+static seg_status scale_column(seg_prep *prep, const seg_moments *m, int t, double average)
 {
     double variance = seg_moments_variance(m, t);
-    double mean = prep->mean[t], rms = sqrt(variance + mean * mean);
+    bool constant = m->min[t] == m->max[t];
 
-    if (prep->opts.scale == SEG_SCALE_NONE) {
-        prep->mean[t] = 0;
-    } else if (m->min[t] != m->max[t]) {
-        if (!isfinite(mean) || !isfinite(variance) || variance < DBL_MIN) return too_large(prep, t);
-        prep->scale[t] = sqrt(variance);
-        rms = 1;
+    if (prep->opts.scale == SEG_SCALE_NONE) prep->mean[t] = 0;
+    if (prep->opts.scale == SEG_SCALE_MINMAX) {
+        prep->mean[t] = m->min[t];
+        prep->scale[t] = constant ? 1 : m->max[t] - m->min[t];
     }
+    if (prep->opts.scale == SEG_SCALE_STANDARD && !constant) {
+        if (!isfinite(average) || !isfinite(variance) || variance < DBL_MIN)
+            return too_large(prep, t);
+        prep->scale[t] = sqrt(variance);
+    }
+    double off = (average - prep->mean[t]) / prep->scale[t];
+    double rms = sqrt(variance / prep->scale[t] / prep->scale[t] + off * off);
+    if (prep->opts.scale == SEG_SCALE_STANDARD && !constant) rms = 1;
     prep->max_abs[t] = fmax(fabs((m->min[t] - prep->mean[t]) / prep->scale[t]),
                             fabs((m->max[t] - prep->mean[t]) / prep->scale[t]));
     if (!(prep->max_abs[t] <= MAX_ABS_MOST)) return too_large(prep, t);
-    prep->grid[t] = seg_matrix_grid(prep->n, prep->max_abs[t], rms);
+    prep->grid[t] = seg_matrix_grid(prep->n, prep->max_abs[t], isfinite(rms) ? rms : INFINITY);
     return SEG_OK;
 }
 
-/* True if float32 keeps the largest z of the column only coarsely. */
+/* True if the grid, or float32 where z is largest, keeps the column only coarsely. */
 static bool is_coarse(const seg_prep *prep, const seg_moments *m, int t)
 {
     int e;
 
     (void)frexp(prep->max_abs[t], &e);
-    return ldexp(1, e - FLT_MANT_DIG) >
+    return fmax(ldexp(1, e - FLT_MANT_DIG), ldexp(1, -prep->grid[t])) >
            SPACING_MOST * sqrt(seg_moments_variance(m, t)) / prep->scale[t];
 }
 
@@ -265,7 +312,7 @@ static seg_status learn_scale(seg_prep *prep, const seg_moments *m)
     int n_constant = 0, n_coarse = 0, constant = 0, coarse = 0;
 
     for (int t = prep->d - 1; t >= 0; t--) {
-        SEG_TRY(scale_column(prep, m, t));
+        SEG_TRY(scale_column(prep, m, t, m->center[t]));
         if (m->min[t] == m->max[t]) {
             constant = t;
             n_constant++;
@@ -275,9 +322,10 @@ static seg_status learn_scale(seg_prep *prep, const seg_moments *m)
         }
     }
     warn_columns(prep, constant, n_constant, "is constant and does not separate clients");
-    warn_columns(prep, coarse, n_coarse,
-                 "has values so far out that single precision rounds them by more than 1e-5 of the "
-                 "standard deviation; consider --outliers or --scale standard");
+    warn_columns(
+        prep, coarse, n_coarse,
+        "is rounded by more than 1e-5 of its standard deviation, because its values are far "
+        "out or its unit is large; consider --outliers or --scale standard");
     return SEG_OK;
 }
 
@@ -289,6 +337,8 @@ static seg_status learn(seg_comm *comm, seg_table *table, seg_prep *prep, seg_mo
     int64_t infinite = seg_table_infinite(table);
     const seg_prep_opts *opts = &prep->opts;
 
+    SEG_TRY(seg_prep_parse_transform(prep, opts->transform));
+    memset(prep->transform, 0, (size_t)prep->d * sizeof *prep->transform); /* not before the caps */
     SEG_TRY(sweep(comm, prep, table, NULL, m));
     warn_infinite(comm, seg_table_infinite(table) - infinite);
     SEG_TRY(check_present(prep, table, m));
@@ -300,9 +350,12 @@ static seg_status learn(seg_comm *comm, seg_table *table, seg_prep *prep, seg_mo
             return too_large(prep, t);
     }
     if (opts->impute == SEG_IMPUTE_MEDIAN || by_quantiles(opts))
-        SEG_TRY(learn_from_quantiles(comm, prep, table));
+        SEG_TRY(learn_from_quantiles(comm, prep, table, want_column, learn_column));
     if (opts->outliers == SEG_OUTLIER_Z) SEG_TRY(learn_z_bounds(comm, prep, table, m));
+    SEG_TRY(seg_prep_parse_transform(prep, opts->transform));
     SEG_TRY(sweep_about_mean(comm, prep, table, m));
+    if (opts->scale == SEG_SCALE_ROBUST)
+        SEG_TRY(learn_from_quantiles(comm, prep, table, want_quartiles, learn_robust_scale));
     return learn_scale(prep, m);
 }
 
@@ -316,6 +369,7 @@ seg_status seg_prep_fit(seg_comm *comm, seg_table *table, const seg_prep_opts *o
     prep->opts = *opts;
     prep->n = seg_table_rows(table).total;
     SEG_TRY_OR_DONE(learn(comm, table, prep, &m));
+    prep->opts.transform = NULL;
 done:
     if (status != SEG_OK) seg_prep_release(prep);
     seg_moments_release(&m);

@@ -8,3 +8,11 @@ seg_status seg_prep_init(seg_prep *prep, int d, const char *const *names);
 
 /* Local.  Fills and caps x [n][d] in place; capped [d] += cells that the cap changed. */
 void seg_prep_fill_and_cap(const seg_prep *prep, int64_t n, double *x, int64_t *capped);
+
+/* Local.  The transform of column t; and the cap before it. */
+double seg_prep_transform(const seg_prep *prep, int t, double value);
+double seg_prep_finish(const seg_prep *prep, int t, double filled);
+
+/* Local.  prep->transform from the option's text, with the names of the columns.  SEG_ERR_USAGE for
+ * what it does not name. */
+seg_status seg_prep_parse_transform(seg_prep *prep, const char *text);

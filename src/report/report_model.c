@@ -7,6 +7,9 @@
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
+static const char *const scale_words[] = { "mean 0, standard deviation 1", "none",
+                                           "median 0, interquartile range 1", "0 to 1" };
+
 #define CELL_WIDTH       11
 #define COMPONENTS_SHOWN 12
 
@@ -17,6 +20,22 @@ static int64_t sum_of(int n, const int64_t *values)
     for (int i = 0; i < n; i++)
         sum += values[i];
     return sum;
+}
+
+/* The columns of each transform; nothing if none is transformed. */
+static void print_transforms(const seg_prep *prep)
+{
+    static const char *const words[] = { "", "log(1 + x)", "square root" };
+    char name[100];
+
+    for (int f = SEG_TRANSFORM_LOG1P; f <= SEG_TRANSFORM_SQRT; f++) {
+        int n = 0;
+        for (int t = 0; t < prep->d; t++)
+            if (prep->transform[t] == f)
+                printf("%s%s", n++ == 0 ? "  transform  " : ", ",
+                       seg_text_clean(prep->names[t], name, sizeof name));
+        if (n > 0) printf(": %s\n", words[f]);
+    }
 }
 
 static void print_preparation(const seg_prep *prep)
@@ -44,8 +63,8 @@ static void print_preparation(const seg_prep *prep)
                opts->outlier_parameter);
     else
         printf("%s cells capped at %g standard deviations\n", cells, opts->outlier_parameter);
-    printf("  scale      %s\n",
-           opts->scale == SEG_SCALE_STANDARD ? "mean 0, standard deviation 1" : "none");
+    print_transforms(prep);
+    printf("  scale      %s\n", scale_words[opts->scale]);
 }
 
 static void print_clusters(const seg_kmeans *kmeans, int64_t n)

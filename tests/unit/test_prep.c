@@ -110,6 +110,17 @@ static void bounds_of(const seg_prep_opts *opts, const double *sorted, int64_t n
     }
 }
 
+/* The transforms that the choices below name. */
+static double transformed(const seg_prep_opts *opts, int t, double value)
+{
+    const char *of = opts->transform ? opts->transform : "";
+    bool all = !strchr(of, '='), logarithm = all ? strcmp(of, "log1p") == 0 : t == 3;
+    bool root = all ? strcmp(of, "sqrt") == 0 : t == 1;
+    double size = fabs(value);
+
+    return copysign(logarithm ? log1p(size) : root ? sqrt(size) : size, value);
+}
+
 static void prepare(const seg_prep_opts *opts, int64_t n, int t, plain *p)
 {
     static double sorted[N_MOST], x[N_MOST];
@@ -129,8 +140,19 @@ static void prepare(const seg_prep_opts *opts, int64_t n, int t, plain *p)
         p->capped += x[i] < p->lower || x[i] > p->upper;
         x[i] = fmin(fmax(x[i], p->lower), p->upper);
     }
+    for (int64_t i = 0; i < n; i++)
+        sorted[i] = x[i] = transformed(opts, t, x[i]);
+    qsort(sorted, (size_t)n, sizeof *sorted, compare_doubles);
     mean_and_sd(n, x, &p->mean, &p->scale);
     if (opts->scale == SEG_SCALE_NONE) p->mean = 0;
+    if (opts->scale == SEG_SCALE_ROBUST) {
+        p->mean = quantile(sorted, n, 0.5);
+        p->scale = quantile(sorted, n, 0.75) - quantile(sorted, n, 0.25);
+    }
+    if (opts->scale == SEG_SCALE_MINMAX) {
+        p->mean = sorted[0];
+        p->scale = sorted[n - 1] - sorted[0];
+    }
     if (opts->scale == SEG_SCALE_NONE || p->scale == 0) p->scale = 1;
     p->max_abs = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -181,7 +203,7 @@ static void check_choice(const seg_prep_opts *opts, int64_t n, seg_table *table,
     }
     assert_int_equal(seg_prep_fit(seg_comm_self(comm), whole, opts, &alone), SEG_OK);
     /* one block of storage holds all arrays */
-    assert_memory_equal(prep.fill_value, alone.fill_value, D * (8 * 8 + sizeof(int)));
+    assert_memory_equal(prep.fill_value, alone.fill_value, D * (8 * 8 + 2 * sizeof(int)));
     assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, table, &m)), SEG_OK);
     for (int t = 0; t < D; t++) {
         prepare(opts, n, t, &p);
@@ -199,13 +221,19 @@ static void prep_equals_a_plain_preparation(void **state)
     (void)state;
     const int64_t sizes[] = { 31, 1025, 4000 };
     const seg_prep_opts choices[] = {
-        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_QUANTILE, 0.01, SEG_SCALE_STANDARD },
-        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_NONE, 0, SEG_SCALE_STANDARD },
-        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_IQR, 1.5, SEG_SCALE_STANDARD },
-        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_Z, 2, SEG_SCALE_STANDARD },
-        { SEG_IMPUTE_MEAN, 0, SEG_OUTLIER_QUANTILE, 0.2, SEG_SCALE_STANDARD },
-        { SEG_IMPUTE_MEAN, 0, SEG_OUTLIER_Z, 1.5, SEG_SCALE_STANDARD },
-        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_NONE, 0, SEG_SCALE_NONE },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_QUANTILE, 0.01, SEG_SCALE_STANDARD, NULL },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_NONE, 0, SEG_SCALE_STANDARD, NULL },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_IQR, 1.5, SEG_SCALE_STANDARD, NULL },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_Z, 2, SEG_SCALE_STANDARD, NULL },
+        { SEG_IMPUTE_MEAN, 0, SEG_OUTLIER_QUANTILE, 0.2, SEG_SCALE_STANDARD, NULL },
+        { SEG_IMPUTE_MEAN, 0, SEG_OUTLIER_Z, 1.5, SEG_SCALE_STANDARD, NULL },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_NONE, 0, SEG_SCALE_NONE, NULL },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_QUANTILE, 0.01, SEG_SCALE_ROBUST, NULL },
+        { SEG_IMPUTE_MEAN, 0, SEG_OUTLIER_IQR, 1.5, SEG_SCALE_ROBUST, "sqrt" },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_QUANTILE, 0.01, SEG_SCALE_MINMAX, NULL },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_Z, 2, SEG_SCALE_MINMAX, "log1p" },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_QUANTILE, 0.01, SEG_SCALE_STANDARD, "log1p" },
+        { SEG_IMPUTE_MEDIAN, 0, SEG_OUTLIER_NONE, 0, SEG_SCALE_STANDARD, "tail=log1p,zeros=sqrt" },
     };
 
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
@@ -233,7 +261,7 @@ static void prep_without_scaling_and_with_constant_fill(void **state)
     assert_int_equal(seg_table_open(comm, path, &moderate, &table), SEG_OK);
     for (int f = 0; f < 4; f++) {
         seg_prep_opts opts = { SEG_IMPUTE_CONSTANT, fills[f], SEG_OUTLIER_QUANTILE, 0.07,
-                               SEG_SCALE_NONE };
+                               SEG_SCALE_NONE,      NULL };
         seg_prep prep;
         assert_int_equal(seg_prep_fit(comm, table, &opts, &prep), SEG_OK);
         for (int t = 0; t < D - 1; t++) {
@@ -243,6 +271,59 @@ static void prep_without_scaling_and_with_constant_fill(void **state)
             assert_true(prep.mean[t] == 0 && prep.scale[t] == 1 && prep.max_abs[t] == p.max_abs);
             assert_int_equal(prep.capped[t], p.capped);
         }
+        seg_prep_release(&prep);
+    }
+    seg_table_free(table);
+}
+
+/* Centers in scaled units, back in the units of the columns. */
+static void inversion_undoes_scale_and_transform(void **state)
+{
+    (void)state;
+    const char *const transforms[] = { NULL, "log1p", "sqrt", "normal=sqrt,tail=log1p" };
+    const double original[2 * D] = {
+        1001, 0.9, -0.0005, 12, 1e300, 0.1, 999, 0, 0.001, 2, 1e300, -2
+    };
+    double x[2 * D], back[2 * D];
+    seg_table *table;
+
+    assert_int_equal(fixture_clients(comm, path, 1500, D, names, cell), SEG_OK);
+    assert_int_equal(seg_table_open(comm, path, &everything, &table), SEG_OK);
+    for (int i = 0; i < 4; i++) {
+        seg_prep_opts opts = seg_prep_defaults();
+        seg_prep prep;
+        opts.outliers = SEG_OUTLIER_NONE;
+        opts.transform = transforms[i];
+        assert_int_equal(seg_prep_fit(comm, table, &opts, &prep), SEG_OK);
+        memcpy(x, original, sizeof x);
+        seg_prep_apply_rows(&prep, 2, x);
+        seg_prep_invert(&prep, 2, x, back);
+        for (int c = 0; c < 2 * D; c++)
+            assert_true(fabs(back[c] - original[c]) <= 1e-11 * fabs(original[c]) + 1e-12);
+        seg_prep_release(&prep);
+    }
+    seg_table_free(table);
+}
+
+static void transforms_name_what_is_wrong(void **state)
+{
+    (void)state;
+    const char *const wrong[][2] = {
+        { "log", "not 'log'" }, { "tail=", "not 'tail='" },  { "tial=sqrt", "did you mean 'tail'" },
+        { "tail=sqrt,", NULL }, { "tail=sqrt,,", "not ''" }, { "", NULL },
+    };
+    seg_table *table;
+
+    assert_int_equal(fixture_clients(comm, path, 100, D, names, cell), SEG_OK);
+    assert_int_equal(seg_table_open(comm, path, &everything, &table), SEG_OK);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        seg_prep_opts opts = seg_prep_defaults();
+        seg_prep prep;
+        opts.transform = wrong[i][0];
+        assert_int_equal(seg_prep_fit(comm, table, &opts, &prep),
+                         wrong[i][1] ? SEG_ERR_USAGE : SEG_OK);
+        if (wrong[i][1]) assert_non_null(strstr(seg_error_get()->text, wrong[i][1]));
+        seg_error_clear();
         seg_prep_release(&prep);
     }
     seg_table_free(table);
@@ -326,7 +407,8 @@ done:
 static void prep_is_read_as_it_was_written(void **state)
 {
     (void)state;
-    const seg_prep_opts opts = { SEG_IMPUTE_MEAN, 0.5, SEG_OUTLIER_IQR, 2.5, SEG_SCALE_STANDARD };
+    const seg_prep_opts opts = { SEG_IMPUTE_MEAN,    0.5, SEG_OUTLIER_IQR, 2.5,
+                                 SEG_SCALE_STANDARD, NULL };
     seg_table *table;
     seg_prep prep, copy;
     seg_input *in;
@@ -338,7 +420,7 @@ static void prep_is_read_as_it_was_written(void **state)
     assert_int_equal(write_model(&prep), SEG_OK);
     assert_int_equal(seg_agree(comm, seg_input_open(model_path, &in)), SEG_OK);
     assert_int_equal(seg_agree(comm, seg_prep_read(in, &copy)), SEG_OK);
-    assert_memory_equal(prep.fill_value, copy.fill_value, D * (8 * 8 + sizeof(int)));
+    assert_memory_equal(prep.fill_value, copy.fill_value, D * (8 * 8 + 2 * sizeof(int)));
     assert_int_equal(copy.d, D);
     assert_int_equal(copy.n, 1500);
     assert_true(copy.opts.impute == opts.impute && copy.opts.outliers == opts.outliers &&
@@ -388,6 +470,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(prep_of_one_row_is_all_zeros),
         cmocka_unit_test(prep_is_read_as_it_was_written),
         cmocka_unit_test(prep_refuses_other_columns),
+        cmocka_unit_test(inversion_undoes_scale_and_transform),
+        cmocka_unit_test(transforms_name_what_is_wrong),
     };
 
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
