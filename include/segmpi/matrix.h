@@ -1,11 +1,11 @@
 /* The client matrix: prepared values as float32 in tiles of 16 clients, x[tile][column][lane], each
  * value rounded once to a multiple of 2^-grid[column], so that sums over clients are exact in int64
- * and free of order.  Local. */
+ * and free of order.  Local, unless said otherwise. */
 #pragma once
 
 #include <stdint.h>
 
-#include "segmpi/error.h"
+#include "segmpi/comm.h"
 #include "segmpi/rows.h"
 
 typedef struct seg_matrix {
@@ -32,3 +32,12 @@ int seg_matrix_grid(int64_t total_rows, double max_abs, double rms);
 void seg_matrix_set(seg_matrix *m, int64_t at, int64_t count, const double *z);
 /* Reads `count` rows from local row `at` into z [count][d]. */
 void seg_matrix_get(const seg_matrix *m, int64_t at, int64_t count, double *z);
+
+/* Collective.  The clients at local rows row [count] of every rank, in order, on every rank: *all,
+ * owned by the caller (seg_matrix_release). */
+seg_status seg_matrix_gather(seg_comm *comm, const seg_matrix *m, int64_t count, const int64_t *row,
+                             seg_matrix *all);
+/* Collective.  The same for at most `most` clients drawn by row number, one from each of equal
+ * ranges of rows; they do not depend on ranks. */
+seg_status seg_matrix_sample(seg_comm *comm, const seg_matrix *m, int64_t most, uint64_t seed,
+                             seg_matrix *sample);

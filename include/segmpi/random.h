@@ -31,6 +31,8 @@ seg_random_pair seg_random_bits(seg_random key, int64_t row, uint64_t draw);
 /* Uniform on (0, 1): (52 random bits + 0.5) * 2^-52, never 0 or 1. */
 double seg_random_unit(uint64_t bits);
 double seg_random_uniform(seg_random key, int64_t row, uint64_t draw);
+/* One of n things from range number s of `size` equal ranges, size <= n. */
+int64_t seg_random_of_range(seg_random key, int64_t s, int64_t size, int64_t n, uint64_t draw);
 
 /* Standard normal (inverse-free Box-Muller on one pair). */
 double seg_random_normal(seg_random key, int64_t row, uint64_t draw);

@@ -1,6 +1,6 @@
-/* Where the time goes: named phases with seconds, bytes moved and seconds spent waiting for other
- * ranks (--timing). Local; one table per process.  Phases do not nest: begin ends the one before.
- */
+/* Where the time goes: named phases with seconds, bytes moved, collectives and seconds spent
+ * waiting in them (--timing).  Local; one table per process.  Phases do not nest: begin ends the
+ * one before. */
 #pragma once
 
 #include <stdint.h>
@@ -12,6 +12,7 @@ typedef struct seg_phase {
     double seconds;
     double waiting; /* seconds inside collectives */
     int64_t bytes;  /* read or written, or read from memory */
+    int64_t collectives;
 } seg_phase;
 
 double seg_time_now(void); /* monotonic, seconds */
@@ -19,7 +20,7 @@ double seg_time_now(void); /* monotonic, seconds */
 void seg_phase_begin(const char *name);
 void seg_phase_end(void);
 void seg_phase_add_bytes(int64_t bytes);
-void seg_phase_add_waiting(double seconds);
+void seg_phase_add_collective(double seconds);
 
 /* All phases so far, in order of their first begin; *n filled. */
 const seg_phase *seg_phase_list(int *n);

@@ -29,6 +29,14 @@ double seg_random_uniform(seg_random key, int64_t row, uint64_t draw)
     return seg_random_unit(seg_random_bits(key, row, draw).a);
 }
 
+int64_t seg_random_of_range(seg_random key, int64_t s, int64_t size, int64_t n, uint64_t draw)
+{
+    int64_t low = s * n / size, high = (s + 1) * n / size;
+    int64_t i = low + (int64_t)(seg_random_uniform(key, s, draw) * (double)(high - low));
+
+    return i < high ? i : high - 1;
+}
+
 double seg_random_normal(seg_random key, int64_t row, uint64_t draw)
 {
     const double two_pi = 6.283185307179586;

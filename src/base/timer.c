@@ -41,9 +41,11 @@ void seg_phase_add_bytes(int64_t bytes)
     if (open_phase) open_phase->bytes += bytes;
 }
 
-void seg_phase_add_waiting(double seconds)
+void seg_phase_add_collective(double seconds)
 {
-    if (open_phase) open_phase->waiting += seconds;
+    if (!open_phase) return;
+    open_phase->waiting += seconds;
+    open_phase->collectives++;
 }
 
 const seg_phase *seg_phase_list(int *n)

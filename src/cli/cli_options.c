@@ -48,7 +48,7 @@ static const cli_shared_row shared_rows[] = {
         .value = &shared.dry_run } },
     { CLI_RANKS,
       { .name = "timing",
-        .help = "end with a table of phases: seconds, GB/s, share of waiting",
+        .help = "end with a table of phases: seconds, bytes, collectives, share of waiting",
         .kind = CLI_FLAG,
         .value = &shared.timing } },
     { CLI_RANKS,

@@ -88,10 +88,7 @@ void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop);
 
 /* ---- steps of a fit ---- */
 
-/* Collective.  At most KMEANS_SAMPLE_ROWS clients drawn by row number, the same on every rank,
- * which holds all of them: *sample, owned by the caller (seg_matrix_release). */
-#define KMEANS_SAMPLE_ROWS 16384
-seg_status kmeans_sample(seg_comm *comm, const seg_matrix *m, uint64_t seed, seg_matrix *sample);
+#define KMEANS_SAMPLE_ROWS 16384 /* clients on which center swaps are searched */
 
 /* What the search for better centers did. */
 typedef struct kmeans_swaps {

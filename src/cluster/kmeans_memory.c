@@ -1,5 +1,5 @@
 /* How much memory a fit takes, to the byte but for alignment: see alloc_small(), seeding_init(),
- * kmeans_runs_init(), kmeans_sample() and swapping_init(). */
+ * kmeans_runs_init(), seg_matrix_sample() and swapping_init(). */
 #include "cluster_internal.h"
 
 static int64_t lanes_of(int64_t rows)

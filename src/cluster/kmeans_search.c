@@ -54,7 +54,8 @@ seg_status kmeans_search_init(seg_comm *comm, kmeans_search *s)
     SEG_TRY(seg_agree(comm, alloc_small(s)));
     SEG_TRY(kmeans_totals_fit(comm, s->m, &s->totals));
     SEG_TRY(kmeans_seed(comm, s));
-    if (s->opts->swaps) SEG_TRY(kmeans_sample(comm, s->m, s->opts->seed, &s->sample));
+    if (s->opts->swaps)
+        SEG_TRY(seg_matrix_sample(comm, s->m, KMEANS_SAMPLE_ROWS, s->opts->seed, &s->sample));
     s->runs = (kmeans_runs) { .kernels = s->kernels,
                               .m = s->m,
                               .totals = &s->totals,

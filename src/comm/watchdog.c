@@ -35,7 +35,7 @@ void watchdog_leave(void)
 {
     double entered = atomic_load_explicit(&dog.entered, memory_order_relaxed);
 
-    seg_phase_add_waiting(seg_time_now() - entered);
+    seg_phase_add_collective(seg_time_now() - entered);
     atomic_store_explicit(&dog.entered, 0, memory_order_relaxed);
 }
 

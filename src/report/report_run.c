@@ -56,7 +56,11 @@ static seg_phase reduce_phase(seg_comm *comm, const seg_phase *phase)
 
     seg_max_double(comm, most, 2);
     seg_sum_int64(comm, &bytes, 1);
-    return (seg_phase) { phase->name, most[0], most[1], bytes };
+    return (seg_phase) { .name = phase->name,
+                         .seconds = most[0],
+                         .waiting = most[1],
+                         .bytes = bytes,
+                         .collectives = phase->collectives };
 }
 
 void seg_report_timing(seg_comm *comm)
@@ -69,16 +73,19 @@ void seg_report_timing(seg_comm *comm)
 
     seg_min_int64(comm, &same, 1);
     seg_max_int64(comm, &memory, 1);
-    if (speaks) fprintf(stderr, "%-16s %10s %8s %9s\n", "phase", "seconds", "GB/s", "waiting");
+    if (speaks)
+        fprintf(stderr, "%-16s %10s %10s %8s %12s %9s\n", "phase", "seconds", "GB", "GB/s",
+                "collectives", "waiting");
     for (int i = 0; i < same; i++) {
         seg_phase all = reduce_phase(comm, &phases[i]);
         if (!speaks) continue;
         fprintf(stderr, "%-16s %10.3f ", all.name, all.seconds);
         if (all.bytes > 0 && all.seconds > 0)
-            fprintf(stderr, "%8.2f", 1e-9 * (double)all.bytes / all.seconds);
+            fprintf(stderr, "%10.3f %8.2f", 1e-9 * (double)all.bytes,
+                    1e-9 * (double)all.bytes / all.seconds);
         else
-            fprintf(stderr, "%8s", "");
-        fprintf(stderr, " %7.1f %%\n", 100 * all.waiting);
+            fprintf(stderr, "%10s %8s", "", "");
+        fprintf(stderr, " %12lld %7.1f %%\n", (long long)all.collectives, 100 * all.waiting);
     }
     if (speaks)
         fprintf(stderr, "memory at most %s per rank, %d ranks\n",

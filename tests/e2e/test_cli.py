@@ -200,7 +200,7 @@ def test_import_says_what_it_read(segmpi, tmp_path):
 def test_timing_ends_with_a_table_of_phases(segmpi, clients, tmp_path):
     result = segmpi("fit", clients, "-o", tmp_path / "m.h5", "-k", 3, "--quiet", "--timing", ranks=3)
     rows = [line.split() for line in result.stderr.splitlines()]
-    assert rows[0] == ["phase", "seconds", "GB/s", "waiting"]
+    assert rows[0] == ["phase", "seconds", "GB", "GB/s", "collectives", "waiting"]
     phases = [row[0] for row in rows[1:]]
     assert {"prepare", "pca", "k-means", "write"} <= set(phases)
     assert rows[-1][:2] == ["memory", "at"] and rows[-1][-2:] == ["3", "ranks"]

@@ -114,7 +114,7 @@ static void a_sample_is_one_row_of_each_range_on_every_rank(void **state)
                 z[t] = (double)(m.rows.first + row) + t / 2.0;
             seg_matrix_set(&m, row, 1, z);
         }
-        assert_int_equal(kmeans_sample(comm, &m, 9, &sample), SEG_OK);
+        assert_int_equal(seg_matrix_sample(comm, &m, KMEANS_SAMPLE_ROWS, 9, &sample), SEG_OK);
         wrong += sample.rows.total != size || sample.rows.count != size;
         for (int64_t s = 0; s < size; s++) {
             seg_matrix_get(&sample, s, 1, z);
