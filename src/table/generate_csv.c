@@ -1,13 +1,7 @@
 /* Synthetic clients as CSV, written by all ranks into one file.  Slices of rows are dealt to the
  * ranks in rounds, so that in every round the text of all ranks is one run of bytes and a rank's
  * place in it is an exclusive sum. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "generate_internal.h"
 #include "segmpi/log.h"
@@ -16,48 +10,6 @@
 
 #define CELL_BYTES 21 /* 19 digits, a point and a comma */
 #define ROW_BYTES  (CELL_BYTES * (1 + SEG_GENERATE_COLUMNS) + 1)
-
-static seg_status create_temporary(seg_generate_csv *csv)
-{
-    struct stat found;
-
-    SEG_TRY(seg_fault("generate_csv_create", SEG_ERR_CANTCREATE));
-    if (!csv->force && lstat(csv->path, &found) == 0)
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' exists; use --force to replace it", csv->path);
-    if (snprintf(csv->temporary, sizeof csv->temporary, "%s.XXXXXX", csv->path) >=
-        (int)sizeof csv->temporary) {
-        csv->temporary[0] = '\0';
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "the path of the CSV file is too long");
-    }
-    csv->file = mkstemp(csv->temporary); /* exclusive, mode 0600 */
-    if (csv->file >= 0) return SEG_OK;
-    csv->temporary[0] = '\0';
-    return SEG_FAIL(errno == EACCES ? SEG_ERR_PERMISSION : SEG_ERR_CANTCREATE,
-                    "cannot create a file beside '%s': %s", csv->path, strerror(errno));
-}
-
-static seg_status open_temporary(seg_generate_csv *csv, const char *name)
-{
-    SEG_TRY(seg_fault("generate_csv_open", SEG_ERR_IO));
-    csv->file = open(name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (csv->file < 0)
-        return SEG_FAIL(seg_status_of_errno(errno), "cannot open the new file beside '%s': %s",
-                        csv->path, strerror(errno));
-    return SEG_OK;
-}
-
-seg_status seg_generate_csv_open(seg_comm *comm, const char *path, bool force,
-                                 seg_generate_csv *csv)
-{
-    const bool first = seg_comm_rank(comm) == 0;
-    char name[SEG_GENERATE_PATH];
-
-    *csv = (seg_generate_csv) { .path = path, .force = force, .file = -1 };
-    SEG_TRY(seg_agree(comm, first ? create_temporary(csv) : SEG_OK));
-    memcpy(name, csv->temporary, sizeof name);
-    seg_bcast(comm, name, sizeof name);
-    return seg_agree(comm, first ? SEG_OK : open_temporary(csv, name));
-}
 
 /* The functions put_ write at `to` and return the end of what they wrote. */
 
@@ -124,34 +76,6 @@ static int64_t put_slice(char *text, const seg_generator *g, int64_t first, int6
     return to - text;
 }
 
-static seg_status write_bytes(const seg_generate_csv *csv, const char *text, int64_t bytes,
-                              int64_t offset)
-{
-    SEG_TRY(seg_fault("generate_csv_write", SEG_ERR_IO));
-    while (bytes > 0) {
-        ssize_t done = pwrite(csv->file, text, (size_t)bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0)
-            return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", csv->path, strerror(errno));
-        text += done;
-        bytes -= done;
-        offset += done;
-    }
-    return SEG_OK;
-}
-
-static seg_status close_synced(seg_generate_csv *csv)
-{
-    SEG_TRY(seg_fault("generate_csv_sync", SEG_ERR_IO));
-    int error = fsync(csv->file) != 0 ? errno : 0;
-
-    if (close(csv->file) != 0 && error == 0) error = errno;
-    csv->file = -1;
-    if (error != 0)
-        return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", csv->path, strerror(error));
-    return SEG_OK;
-}
-
 static seg_status text_alloc(char **text)
 {
     SEG_TRY(seg_fault("generate_csv_alloc", SEG_ERR_MEMORY));
@@ -177,53 +101,13 @@ seg_status seg_generate_csv_write(seg_comm *comm, const seg_generator *g, int64_
 
         seg_exscan_int64(comm, &before, 1);
         seg_sum_int64(comm, &all, 1);
-        SEG_TRY_OR_DONE(seg_agree(comm, write_bytes(csv, text, bytes, end + before)));
+        SEG_TRY_OR_DONE(seg_agree(comm, seg_generate_csv_put(csv, text, bytes, end + before)));
         end += all;
         seg_progress_set(start + turn < n ? start + turn : n);
     }
     seg_progress_end(NULL);
-    SEG_TRY_OR_DONE(seg_agree(comm, close_synced(csv)));
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_generate_csv_sync(csv)));
 done:
     seg_free(text);
     return status;
-}
-
-/* Makes the new name durable, where the file system can. */
-static void sync_directory(const char *path)
-{
-    char name[SEG_GENERATE_PATH];
-    const char *slash = strrchr(path, '/');
-    const int length = slash ? (int)(slash - path) + 1 : 1;
-
-    (void)snprintf(name, sizeof name, "%.*s", length, slash ? path : ".");
-    int directory = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) return;
-    (void)fsync(directory);
-    (void)close(directory);
-}
-
-/* link() refuses to replace a file that appeared in the meantime; rename() replaces it. */
-static seg_status give_name(seg_generate_csv *csv)
-{
-    SEG_TRY(seg_fault("generate_csv_rename", SEG_ERR_IO));
-    if ((csv->force ? rename(csv->temporary, csv->path) : link(csv->temporary, csv->path)) != 0)
-        return SEG_FAIL(errno == EEXIST ? SEG_ERR_CANTCREATE : SEG_ERR_IO, "cannot name '%s': %s",
-                        csv->path, strerror(errno));
-    if (!csv->force) (void)unlink(csv->temporary);
-    csv->temporary[0] = '\0';
-    sync_directory(csv->path);
-    return SEG_OK;
-}
-
-seg_status seg_generate_csv_commit(seg_comm *comm, seg_generate_csv *csv)
-{
-    return seg_agree(comm, seg_comm_rank(comm) == 0 ? give_name(csv) : SEG_OK);
-}
-
-void seg_generate_csv_release(seg_generate_csv *csv)
-{
-    if (csv->file >= 0) (void)close(csv->file);
-    if (csv->temporary[0] != '\0') (void)unlink(csv->temporary);
-    csv->file = -1;
-    csv->temporary[0] = '\0';
 }
