@@ -11,21 +11,33 @@
 typedef struct seg_matrix {
     seg_rows rows;
     int d;
-    int64_t n_tiles; /* of this rank; the last one is padded with zeros */
+    int64_t n_tiles;      /* of this rank; the last one is padded with zeros */
+    int64_t total_weight; /* of all ranks: clients, each as often as it counts */
+    int32_t *weight; /* [n_tiles * 16] how often a client counts, 0 in padding; NULL: once; owned */
     float *x;        /* [n_tiles][d][16]; owned */
     int *grid;       /* [d]; owned; equal on all ranks */
     double
         *max_abs; /* [d]; owned; largest |value| over all ranks, a bound: value before rounding */
 } seg_matrix;
 
-/* Owned contents; x is all zeros, grid and max_abs are filled from the arguments [d]. */
+/* Owned contents; every client counts once, x is all zeros, grid and max_abs are filled from the
+ * arguments [d]. */
 seg_status seg_matrix_init(seg_matrix *m, seg_rows rows, int d, const int *grid,
                            const double *max_abs);
 void seg_matrix_release(seg_matrix *m); /* accepts an empty one */
 
-/* The finest grid at most 20 with total_rows * min(max_abs, rms bound) * 2^(grid + 1) < 2^62, where
- * rms bounds the root mean square of the column (INFINITY if unknown).  May be negative. */
-int seg_matrix_grid(int64_t total_rows, double max_abs, double rms);
+/* Adds weights, all zeros, to be filled in by the caller, as is total_weight. */
+seg_status seg_matrix_add_weights(seg_matrix *m);
+
+/* How often the client at local row `at` counts. */
+static inline int32_t seg_matrix_weight(const seg_matrix *m, int64_t at)
+{
+    return m->weight ? m->weight[at] : 1;
+}
+
+/* The finest grid at most 20 with total_weight * min(max_abs, rms bound) * 2^(grid + 1) < 2^62,
+ * where rms bounds the root mean square of the column (INFINITY if unknown).  May be negative. */
+int seg_matrix_grid(int64_t total_weight, double max_abs, double rms);
 
 /* Writes `count` rows z [count][d], rounded to the grid, at local row `at` (rows counted from this
  * rank's first). */

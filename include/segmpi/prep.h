@@ -52,7 +52,7 @@ typedef struct seg_prep {
     seg_prep_opts opts;
     int d;
     char **names;     /* [d]; owned */
-    int64_t n;        /* clients it was learned from */
+    int64_t n;        /* clients it was learned from, each as often as it counts */
     int64_t *missing; /* cells filled */
     int64_t *capped;  /* cells changed by the cap */
     double *fill_value;

@@ -22,9 +22,10 @@ typedef struct seg_moments {
 
 seg_status seg_moments_init(seg_moments *m, int d, const double *center); /* center [d] or NULL */
 void seg_moments_release(seg_moments *m);
-void seg_moments_add(seg_moments *m, int64_t n, const double *x); /* x [n][d] */
-void seg_moments_sum(seg_comm *comm, seg_moments *m);             /* collective */
-double seg_moments_mean(const seg_moments *m, int t);             /* NaN if count is 0 */
+/* x [n][d]; weight [n], NULL: every row counts once. */
+void seg_moments_add(seg_moments *m, int64_t n, const double *x, const int32_t *weight);
+void seg_moments_sum(seg_comm *comm, seg_moments *m); /* collective */
+double seg_moments_mean(const seg_moments *m, int t); /* NaN if count is 0 */
 double seg_moments_variance(const seg_moments *m,
                             int t); /* population; about the mean; NaN if count is 0 */
 

@@ -21,6 +21,8 @@ typedef struct seg_table_opts {
         *dataset; /* path of the 2-D dataset, or of the group of columns; NULL: found by itself */
     const char *columns;         /* comma-separated names to keep, in the file's order; NULL: all */
     const char *exclude_columns; /* comma-separated names to leave out; NULL: none */
+    const char *weights; /* the column that says how often a client counts: whole numbers from 0 to
+                            2^31 - 1; it is no feature; NULL: every client counts once */
 } seg_table_opts;
 
 typedef struct seg_table seg_table;
@@ -42,6 +44,9 @@ bool seg_table_has_ids(const seg_table *table);
  * <= SEG_SLICE_ROWS, into x [count][d], in the units of the file, missing = NaN (infinite cells
  * too). */
 seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double *x);
+/* Local.  Weights of the rows that were read last [count], borrowed until the next read; NULL: all
+ * count once. */
+const int32_t *seg_table_weights(const seg_table *table);
 /* Local.  Infinite cells that reading has met so far on this rank. */
 int64_t seg_table_infinite(const seg_table *table);
 

@@ -151,7 +151,9 @@ static seg_fit_opts fit_opts(cli_session *session)
 static seg_status open_tables(cli_session *session, seg_table **table, seg_table **extra)
 {
     seg_table_opts features = session->method->table;
-    const seg_table_opts profiled = { features.dataset, opts.profile_only, NULL };
+    const seg_table_opts profiled = { .dataset = features.dataset,
+                                      .columns = opts.profile_only,
+                                      .weights = features.weights };
     const char *path = session->arguments[0], *excluded = features.exclude_columns;
     char exclude[4096];
 

@@ -26,6 +26,22 @@ seg_status kmeans_totals_fit(seg_comm *comm, const seg_matrix *m, kmeans_totals 
 double kmeans_inertia(const seg_matrix *m, const kmeans_totals *totals, int k,
                       const double *centers, const int64_t *sum, const int64_t *count);
 
+/* ---- sums over clients that count more or less often ---- */
+
+/* Clients of a block of tiles that changed cluster, as for the kernel `move`. */
+typedef struct kmeans_moves {
+    const uint16_t *moved, *before, *after;
+    int64_t *sum, *count; /* [k][d], [k] */
+} kmeans_moves;
+
+/* Local.  n tiles from `tile` on: exact sums and counts, each client as often as it counts. */
+void kmeans_move(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
+                 const kmeans_moves *moves);
+/* Local.  The kernel `potential` for one candidate, each client as often as it counts; for a matrix
+ * with weights. */
+void kmeans_potential(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
+                      const float *candidate, const float *d2, float scale, int64_t *sum);
+
 /* ---- runs ---- */
 
 /* One run of Lloyd's algorithm: a restart, a value of k, or a trial of a center swap. */
@@ -156,10 +172,10 @@ seg_status kmeans_search_finish(seg_comm *comm, kmeans_search *s, const kmeans_b
 
 /* ---- draws by squared distance ---- */
 
-/* The client that a draw has found so far, its values behind it. */
+/* The client that a draw has found so far; behind it its values and its weight. */
 static inline int64_t kmeans_record_size(int d)
 {
-    return (int64_t)sizeof(seg_rival) + ((int64_t)d * (int64_t)sizeof(float) + 7) / 8 * 8;
+    return (int64_t)sizeof(seg_rival) + (((int64_t)d + 1) * (int64_t)sizeof(float) + 7) / 8 * 8;
 }
 
 static inline float *kmeans_record_values(char *record)
@@ -167,11 +183,16 @@ static inline float *kmeans_record_values(char *record)
     return (float *)(void *)(record + sizeof(seg_rival));
 }
 
+static inline int32_t *kmeans_record_weight(int d, char *record)
+{
+    return (int32_t *)(void *)(kmeans_record_values(record) + d);
+}
+
 /* Local.  Forgets n records. */
 void kmeans_records_clear(int d, int n, char *records);
 /* Local.  Records of the first `count` rows from row `first` of this rank on that beat n_trials
- * records in an exponential race: least -log(u) / d2, u keyed by (key, row, draw + trial).  Values
- * are not filled in. */
+ * records in an exponential race: least -log(u) / (weight d2), u keyed by (key, row, draw + trial);
+ * d2 NULL: all 1.  Values are not filled in. */
 void kmeans_race(seg_random key, const seg_matrix *m, int64_t first, int64_t count, const float *d2,
                  uint64_t draw, int n_trials, char *records);
 /* Collective.  The least of all ranks, with the client's values. */

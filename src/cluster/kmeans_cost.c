@@ -20,20 +20,22 @@ static void add_unsigned(seg_exact *sum, uint64_t value, int exponent)
 static void add_column(const seg_matrix *m, int t, int64_t *sum, seg_exact *squares)
 {
     float units = ldexpf(1, m->grid[t]);
-    bool narrow = m->max_abs[t] * units < NARROW - 1;
+    bool narrow = !m->weight && m->max_abs[t] * units < NARROW - 1;
     uint64_t low = 0, high = 0;
 
     for (int64_t tile = 0; tile < m->n_tiles; tile++) {
         const float *x = &m->x[(tile * m->d + t) * SEG_LANES];
         for (int lane = 0; lane < SEG_LANES; lane++) {
             int64_t cell = (int64_t)(x[lane] * units);
-            *sum += cell;
+            int32_t weight = m->weight ? m->weight[tile * SEG_LANES + lane] : 1;
+            *sum += weight * cell;
             if (narrow) {
                 uint64_t square = (uint64_t)(cell * cell);
                 low += square & UINT32_MAX;
                 high += square >> 32;
             } else {
-                seg_exact_add_product(squares, x[lane], x[lane]);
+                /* the square of a float is a double */
+                seg_exact_add_product(squares, (double)x[lane] * (double)x[lane], weight);
             }
         }
     }
@@ -45,7 +47,7 @@ seg_status kmeans_totals_fit(seg_comm *comm, const seg_matrix *m, kmeans_totals 
 {
     seg_status status = SEG_OK;
     seg_exact squares = { 0 };
-    int64_t *sum = NULL, n = m->rows.total;
+    int64_t *sum = NULL, n = m->total_weight;
     double *mean = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(m->d, sizeof *sum, &sum)));

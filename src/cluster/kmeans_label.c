@@ -120,7 +120,10 @@ static void label_block(const seg_kernels *kernels, const seg_matrix *m, const l
     memset(before, 0xFF, sizeof before); /* SEG_NO_LABEL */
     memset(moved, 0xFF, sizeof moved);   /* all are new in their cluster */
     moved[n - 1] = (uint16_t)(UINT16_MAX >> (lanes - rows));
-    kernels->move(m->d, n, x, moved, before, label, m->grid, l->sum, l->count);
+    kmeans_move(
+        kernels, m, tile, n,
+        &(kmeans_moves) {
+            .moved = moved, .before = before, .after = label, .sum = l->sum, .count = l->count });
 }
 
 seg_status kmeans_label(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,

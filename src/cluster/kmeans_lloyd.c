@@ -35,7 +35,12 @@ static void assign_block(kmeans_runs *runs, kmeans_run *run, int64_t tile, int64
     if (tile + n == m->n_tiles) moved[n - 1] &= (uint16_t)(UINT16_MAX >> padding);
     for (int64_t i = 0; i < n; i++)
         delta[cells + run->k] += count_bits(moved[i]);
-    runs->kernels->move(m->d, n, x, moved, runs->before, label, m->grid, delta, delta + cells);
+    kmeans_move(runs->kernels, m, tile, n,
+                &(kmeans_moves) { .moved = moved,
+                                  .before = runs->before,
+                                  .after = label,
+                                  .sum = delta,
+                                  .count = delta + cells });
 }
 
 /* Local.  All active runs on this rank's rows; the length of `delta`. */
@@ -85,7 +90,8 @@ static void find_farthest(seg_comm *comm, kmeans_runs *runs, const kmeans_run *r
                                second);
         for (int64_t i = 0; i < n * SEG_LANES && first + i < m->rows.count; i++) {
             int64_t row = m->rows.first + first + i;
-            if (-(double)best[i] < farthest.key && !is_taken(runs, n_taken, row))
+            if (seg_matrix_weight(m, first + i) > 0 && -(double)best[i] < farthest.key &&
+                !is_taken(runs, n_taken, row))
                 farthest = (seg_rival) { .key = -(double)best[i], .row = row };
         }
     }
@@ -109,15 +115,16 @@ static void relocate(kmeans_runs *runs, kmeans_run *run, int64_t row, int from, 
 {
     const seg_matrix *m = runs->m;
     const float *x = kmeans_record_values(runs->farthest);
+    int32_t weight = *kmeans_record_weight(m->d, runs->farthest);
     int64_t at = row - m->rows.first;
 
     for (int t = 0; t < m->d; t++) {
-        int64_t cell = (int64_t)ldexp((double)x[t], m->grid[t]);
+        int64_t cell = (int64_t)ldexp((double)x[t], m->grid[t]) * weight;
         run->sum[(int64_t)from * m->d + t] -= cell;
         run->sum[(int64_t)j * m->d + t] = cell;
     }
-    run->count[from]--;
-    run->count[j] = 1;
+    run->count[from] -= weight;
+    run->count[j] = weight;
     if (at >= 0 && at < m->rows.count) run->label[at] = (uint16_t)j;
 }
 

@@ -22,7 +22,7 @@ int64_t kmeans_search_memory(int64_t total_rows, int64_t rows, int d, const seg_
     int64_t sampled = total_rows < KMEANS_SAMPLE_ROWS ? total_rows : KMEANS_SAMPLE_ROWS;
     int64_t small = 8 * (n_init * cells + n_k * cells + 3 * cells);
     int64_t seeding = opts->init == SEG_INIT_KMEANSPP ? 4 * n_init * lanes_of(rows) : 0;
-    int64_t gathering = 3 * sampled * d * 4;
+    int64_t gathering = 3 * sampled * (d + 1) * 4;
     int64_t swapping = sampled * 14 + runs_memory(9, sampled, k_most, d);
     int64_t running = runs_memory(n_k * (n_init + 1), rows, k_most, d);
 

@@ -39,11 +39,12 @@ void kmeans_race(seg_random key, const seg_matrix *m, int64_t first, int64_t cou
         memcpy(&best[0], records + trial * size, sizeof best[0]);
         memcpy(&best[1], records + (trial + pair) * size, sizeof best[1]);
         for (int64_t i = 0; i < count; i++) {
-            if (!(d2[i] > 0)) continue;
+            double reach = (d2 ? (double)d2[i] : 1) * seg_matrix_weight(m, first + i);
+            if (!(reach > 0)) continue;
             int64_t row = m->rows.first + first + i;
             seg_random_pair bits = seg_random_bits(key, row, draw + (uint64_t)trial);
-            compete(&best[0], seg_random_unit(bits.a), (double)d2[i], row);
-            if (pair) compete(&best[1], seg_random_unit(bits.b), (double)d2[i], row);
+            compete(&best[0], seg_random_unit(bits.a), reach, row);
+            if (pair) compete(&best[1], seg_random_unit(bits.b), reach, row);
         }
         memcpy(records + trial * size, &best[0], sizeof best[0]);
         if (pair) memcpy(records + (trial + 1) * size, &best[1], sizeof best[1]);
@@ -62,6 +63,7 @@ void kmeans_race_end(seg_comm *comm, const seg_matrix *m, int n, char *records)
         const float *x = &m->x[at / SEG_LANES * m->d * SEG_LANES + at % SEG_LANES];
         for (int t = 0; t < m->d; t++)
             kmeans_record_values(records + i * size)[t] = x[(int64_t)t * SEG_LANES];
+        *kmeans_record_weight(m->d, records + i * size) = seg_matrix_weight(m, at);
     }
     seg_min_record(comm, records, n, (size_t)size);
 }

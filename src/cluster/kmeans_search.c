@@ -72,7 +72,7 @@ static void run_restarts(seg_comm *comm, kmeans_search *s, int n_k, const kmeans
     const seg_matrix *m = s->m;
     kmeans_stop stop = { .max_iter = s->opts->max_iter,
                          .shift =
-                             s->opts->tol * s->totals.inertia / ((double)m->rows.total * m->d) };
+                             s->opts->tol * s->totals.inertia / ((double)m->total_weight * m->d) };
 
     for (int i = 0; i < n_k; i++)
         for (int r = 0; r < s->opts->n_init; r++) {
@@ -141,7 +141,8 @@ static bool is_worth_swapping(const kmeans_search *s, int k)
 {
     int64_t sampled = s->sample.rows.total;
 
-    return k > 1 && (sampled == s->m->rows.total || sampled >= 16 * k);
+    return k > 1 && s->sample.total_weight > 0 &&
+           (sampled == s->m->rows.total || sampled >= 16 * k);
 }
 
 /* Collective.  Each rank searches for some of the k; the sum over ranks of what they found, zero

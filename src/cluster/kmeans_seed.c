@@ -82,6 +82,20 @@ static uint64_t draw_of(int r, int j)
     return (uint64_t)r << 40 | (uint64_t)j << 8;
 }
 
+/* Collective.  One client for each restart, drawn by weight alone; one that was drawn before leaves
+ * an empty cluster, which finds a client of its own. */
+static void draw_by_weight(seg_comm *comm, seeding *s, int j)
+{
+    const seg_matrix *m = s->search->m;
+
+    kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
+    for (int r = 0; r < s->n_init; r++)
+        kmeans_race(s->key, m, 0, m->rows.count, NULL, draw_of(r, j), 1, record_of(s, r, 0));
+    kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
+    for (int r = 0; r < s->n_init; r++)
+        append(s, r, record_of(s, r, 0));
+}
+
 /* Collective.  One evenly drawn client for each restart, record_of(r, 0), that is none of those it
  * has: rows that were drawn already are drawn again.  rows [n_init][k] of all draws so far. */
 static void draw_evenly(seg_comm *comm, seeding *s, int j, int64_t *rows, int k)
@@ -160,10 +174,14 @@ static void try_all(seeding *s, float scale)
     }
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
         int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
-        for (int r = 0; r < s->n_init; r++)
+        for (int r = 0; r < s->n_init && !m->weight; r++)
             s->search->kernels->potential(m->d, TRIALS, s->packed + r * s->n_packed, n,
                                           &m->x[tile * m->d * SEG_LANES], distances_of(s, r, tile),
                                           scale, &s->cost[r * TRIALS]);
+        for (int i = 0; i < s->n_init * TRIALS && m->weight; i++)
+            kmeans_potential(s->search->kernels, m, tile, n,
+                             kmeans_record_values(record_of(s, i / TRIALS, i % TRIALS)),
+                             distances_of(s, i / TRIALS, tile), scale, &s->cost[i]);
     }
 }
 
@@ -173,7 +191,7 @@ static float scale_of(const kmeans_search *search)
 {
     int e;
 
-    (void)frexp(search->totals.inertia / (double)search->m->rows.total, &e);
+    (void)frexp(search->totals.inertia / (double)search->m->total_weight, &e);
     return ldexpf(1, 16 - e);
 }
 
@@ -203,7 +221,10 @@ static seg_status seed_evenly(seg_comm *comm, seeding *s, int k)
 
     SEG_TRY(seg_agree(comm, seg_alloc(s->n_init, (size_t)k * sizeof *rows, &rows)));
     for (int j = 0; j < k; j++)
-        draw_evenly(comm, s, j, rows, k);
+        if (s->search->m->weight)
+            draw_by_weight(comm, s, j);
+        else
+            draw_evenly(comm, s, j, rows, k);
     seg_free(rows);
     return SEG_OK;
 }

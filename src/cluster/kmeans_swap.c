@@ -88,7 +88,8 @@ static int best_drop(swapping *s, int c)
     memset(s->cost, 0, (size_t)k * sizeof *s->cost);
     for (int64_t i = 0; i < s->m->rows.count; i++) {
         double stays = (double)fminf(s->d2[i], s->best[i]);
-        s->cost[s->label[i]] += (double)fminf(s->d2[i], s->second[i]) - stays;
+        s->cost[s->label[i]] +=
+            seg_matrix_weight(s->m, i) * ((double)fminf(s->d2[i], s->second[i]) - stays);
     }
     for (int j = 1; j < k; j++)
         if (s->cost[j] < s->cost[best]) best = j;

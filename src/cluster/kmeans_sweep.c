@@ -68,7 +68,7 @@ static double agreement_of(seg_comm *comm, const kmeans_search *s, int i, int be
         if (r == best) continue;
         memset(table, 0, (size_t)a->k * (size_t)b->k * sizeof *table);
         for (int64_t row = 0; row < s->m->rows.count; row++)
-            table[(int64_t)a->label[row] * b->k + b->label[row]]++;
+            table[(int64_t)a->label[row] * b->k + b->label[row]] += seg_matrix_weight(s->m, row);
         seg_sum_int64(comm, table, (int64_t)a->k * b->k);
         sum += seg_adjusted_rand(a->k, b->k, table);
     }

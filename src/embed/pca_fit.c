@@ -83,12 +83,13 @@ static void learn_mean(seg_comm *comm, const seg_matrix *m, workspace *w, double
         for (int t = 0; t < m->d; t++) {
             double units = ldexp(1, m->grid[t]);
             for (int64_t i = 0; i < n; i++)
-                w->sum[t] += (int64_t)(w->block[i * m->d + t] * units);
+                w->sum[t] += (int64_t)(w->block[i * m->d + t] * units) *
+                             seg_matrix_weight(m, b * SEG_BLOCK_ROWS + i);
         }
     }
     seg_sum_int64(comm, w->sum, m->d);
-    for (int t = 0; t < m->d && m->rows.total > 0; t++)
-        mean[t] = ldexp((double)w->sum[t] / (double)m->rows.total, -m->grid[t]);
+    for (int t = 0; t < m->d && m->total_weight > 0; t++)
+        mean[t] = ldexp((double)w->sum[t] / (double)m->total_weight, -m->grid[t]);
 }
 
 /* Collective.  w->product = covariance with n - 1; zeros for a single row.  A block is always
@@ -96,13 +97,15 @@ static void learn_mean(seg_comm *comm, const seg_matrix *m, workspace *w, double
 static void learn_covariance(seg_comm *comm, const seg_matrix *m, workspace *w, const double *mean)
 {
     int d = m->d;
-    double freedom = m->rows.total > 1 ? (double)(m->rows.total - 1) : 1;
+    double freedom = m->total_weight > 1 ? (double)(m->total_weight - 1) : 1;
 
     for (int64_t b = 0; b < seg_rows_blocks(m->rows.count); b++) {
         int64_t n = block_rows(m, b, w), entry = 0;
-        for (int64_t i = 0; i < SEG_BLOCK_ROWS; i++)
+        for (int64_t i = 0; i < SEG_BLOCK_ROWS; i++) {
+            double root = i < n ? sqrt(seg_matrix_weight(m, b * SEG_BLOCK_ROWS + i)) : 0;
             for (int t = 0; t < d; t++)
-                w->block[i * d + t] = i < n ? w->block[i * d + t] - mean[t] : 0;
+                w->block[i * d + t] = i < n ? root * (w->block[i * d + t] - mean[t]) : 0;
+        }
         seg_blas_second_moments(SEG_BLOCK_ROWS, d, w->block, w->product);
         for (int s = 0; s < d; s++)
             for (int t = s; t < d; t++)
@@ -171,7 +174,7 @@ seg_status seg_pca_fit(seg_comm *comm, const seg_matrix *m, seg_pca *pca)
     learn_covariance(comm, m, &w, pca->mean);
     SEG_TRY_OR_DONE(seg_agree(comm, decompose(comm, m->d, &w)));
     seg_bcast(comm, w.values, (d + d * d) * (int64_t)sizeof *w.values);
-    fill_results(m->rows.total, &w, pca);
+    fill_results(m->total_weight, &w, pca);
 done:
     if (status != SEG_OK) seg_pca_release(pca);
     workspace_release(&w);

@@ -76,12 +76,13 @@ static double cap(const seg_prep *prep, int t, double value)
     return value > prep->upper_bound[t] ? prep->upper_bound[t] : value;
 }
 
-void seg_prep_fill_and_cap(const seg_prep *prep, int64_t n, double *x, int64_t *capped)
+void seg_prep_fill_and_cap(const seg_prep *prep, int64_t n, double *x, const int32_t *weight,
+                           int64_t *capped)
 {
     for (int64_t i = 0; i < n; i++)
         for (int t = 0; t < prep->d; t++) {
             double filled = fill(prep, t, x[i * prep->d + t]), value = cap(prep, t, filled);
-            capped[t] += value > filled || value < filled;
+            if (value > filled || value < filled) capped[t] += weight ? weight[i] : 1;
             x[i * prep->d + t] = value;
         }
 }
@@ -148,10 +149,14 @@ seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m)
     SEG_TRY_OR_DONE(check_columns(prep, table));
     SEG_TRY_OR_DONE(seg_fault("matrix_alloc", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_matrix_init(m, rows, prep->d, prep->grid, prep->max_abs));
+    if (seg_table_weights(table)) SEG_TRY_OR_DONE(seg_matrix_add_weights(m));
+    m->total_weight = prep->n;
     SEG_TRY_OR_DONE(seg_alloc(SEG_SLICE_ROWS, (size_t)prep->d * sizeof *x, &x));
     for (int64_t at = 0; at < rows.count; at += SEG_SLICE_ROWS) {
         int64_t n = rows.count - at < SEG_SLICE_ROWS ? rows.count - at : SEG_SLICE_ROWS;
         SEG_TRY_OR_DONE(seg_table_read(table, at, n, x));
+        if (m->weight)
+            memcpy(m->weight + at, seg_table_weights(table), (size_t)n * sizeof *m->weight);
         seg_prep_apply_rows(prep, n, x);
         seg_matrix_set(m, at, n, x);
     }

@@ -35,10 +35,10 @@ static seg_status sweep_rows(seg_prep *prep, seg_table *table, const double *cen
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY_OR_DONE(seg_table_read(table, at, n, x));
-        seg_prep_fill_and_cap(prep, n, x, prep->capped);
+        seg_prep_fill_and_cap(prep, n, x, seg_table_weights(table), prep->capped);
         for (int64_t cell = 0; cell < n * prep->d; cell++)
             x[cell] = seg_prep_transform(prep, (int)(cell % prep->d), x[cell]);
-        seg_moments_add(m, n, x);
+        seg_moments_add(m, n, x, seg_table_weights(table));
     }
 done:
     seg_free(x);
@@ -108,7 +108,9 @@ static seg_status check_present(const seg_prep *prep, const seg_table *table,
 {
     char name[100];
 
-    if (prep->n == 0) return SEG_FAIL(SEG_ERR_DATA, "'%s' has no rows", seg_table_path(table));
+    if (seg_table_rows(table).total == 0)
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' has no rows", seg_table_path(table));
+    if (prep->n == 0) return SEG_FAIL(SEG_ERR_DATA, "no client counts: all weights are 0");
     for (int t = 0; t < prep->d; t++)
         if (raw->count[t] == 0) {
             seg_text_clean(prep->names[t], name, sizeof name);
@@ -341,6 +343,7 @@ static seg_status learn(seg_comm *comm, seg_table *table, seg_prep *prep, seg_mo
     memset(prep->transform, 0, (size_t)prep->d * sizeof *prep->transform); /* not before the caps */
     SEG_TRY(sweep(comm, prep, table, NULL, m));
     warn_infinite(comm, seg_table_infinite(table) - infinite);
+    prep->n = m->count[0] + m->missing[0];
     SEG_TRY(check_present(prep, table, m));
     for (int t = 0; t < prep->d; t++) {
         prep->missing[t] = m->missing[t];
@@ -367,7 +370,6 @@ seg_status seg_prep_fit(seg_comm *comm, seg_table *table, const seg_prep_opts *o
     SEG_TRY_OR_DONE(
         seg_agree(comm, seg_prep_init(prep, seg_table_columns(table), seg_table_names(table))));
     prep->opts = *opts;
-    prep->n = seg_table_rows(table).total;
     SEG_TRY_OR_DONE(learn(comm, table, prep, &m));
     prep->opts.transform = NULL;
 done:

@@ -36,22 +36,32 @@ void seg_moments_release(seg_moments *m)
     *m = (seg_moments) { 0 };
 }
 
-void seg_moments_add(seg_moments *m, int64_t n, const double *x)
+static void add_value(seg_moments *m, int t, double value, int32_t weight)
+{
+    if (isnan(value)) {
+        m->missing[t] += weight;
+        return;
+    }
+    double deviation = value - m->center[t];
+    m->count[t] += weight;
+    if (value < m->min[t]) m->min[t] = value;
+    if (value > m->max[t]) m->max[t] = value;
+    if (weight == 1) {
+        seg_exact_add(&m->sum[t], deviation);
+        seg_exact_add_product(&m->square[t], deviation, deviation);
+        return;
+    }
+    double square = deviation * deviation, rest = fma(deviation, deviation, -square);
+    seg_exact_add_product(&m->sum[t], deviation, weight);
+    seg_exact_add_product(&m->square[t], square, weight);
+    if (isfinite(square)) seg_exact_add_product(&m->square[t], rest, weight);
+}
+
+void seg_moments_add(seg_moments *m, int64_t n, const double *x, const int32_t *weight)
 {
     for (int64_t i = 0; i < n; i++)
-        for (int t = 0; t < m->d; t++) {
-            double value = x[i * m->d + t];
-            if (isnan(value)) {
-                m->missing[t]++;
-                continue;
-            }
-            double deviation = value - m->center[t];
-            m->count[t]++;
-            if (value < m->min[t]) m->min[t] = value;
-            if (value > m->max[t]) m->max[t] = value;
-            seg_exact_add(&m->sum[t], deviation);
-            seg_exact_add_product(&m->square[t], deviation, deviation);
-        }
+        for (int t = 0; t < m->d && !(weight && weight[i] == 0); t++)
+            add_value(m, t, x[i * m->d + t], weight ? weight[i] : 1);
 }
 
 void seg_moments_sum(seg_comm *comm, seg_moments *m)

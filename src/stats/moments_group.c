@@ -20,8 +20,9 @@ static seg_status add_rows(seg_table *table, int n_groups, const int32_t *group,
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY_OR_DONE(seg_table_read(table, at, n, x));
+        const int32_t *weight = seg_table_weights(table);
         for (int64_t i = 0; i < n; i++)
-            seg_moments_add(&m[group[at + i]], 1, &x[i * d]);
+            seg_moments_add(&m[group[at + i]], 1, &x[i * d], weight ? &weight[i] : NULL);
     }
 done:
     seg_free(x);

@@ -153,7 +153,7 @@ static void pass_begin(refinement *r)
         r->extreme[bin] = INT64_MAX;
 }
 
-static void count_value(refinement *r, int t, double value)
+static void count_value(refinement *r, int t, double value, int32_t weight)
 {
     uint64_t key = key_of(value);
     int64_t j = r->of_column[t], end = r->of_column[t + 1];
@@ -165,7 +165,7 @@ static void count_value(refinement *r, int t, double value)
     const interval *v = &r->intervals[j];
     int64_t bin = j * r->n_bins + (int64_t)((key - v->low) >> v->shift);
     int64_t least = signed_of(key), most = signed_of(~key);
-    r->count[bin]++;
+    r->count[bin] += weight;
     if (least < r->extreme[2 * bin]) r->extreme[2 * bin] = least;
     if (most < r->extreme[2 * bin + 1]) r->extreme[2 * bin + 1] = most;
 }
@@ -178,9 +178,11 @@ static seg_status count_rows(refinement *r, seg_table *table)
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY(seg_table_read(table, at, n, r->x));
+        const int32_t *weight = seg_table_weights(table);
         for (int64_t i = 0; i < n; i++)
-            for (int t = 0; t < r->d; t++)
-                if (!isnan(r->x[i * r->d + t])) count_value(r, t, r->x[i * r->d + t]);
+            for (int t = 0; t < r->d && !(weight && weight[i] == 0); t++)
+                if (!isnan(r->x[i * r->d + t]))
+                    count_value(r, t, r->x[i * r->d + t], weight ? weight[i] : 1);
     }
     return SEG_OK;
 }

@@ -1,32 +1,45 @@
 /* Clients that every rank holds: those of chosen rows, or a sample by row number. */
+#include <string.h>
+
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
 
-/* Local.  cells [count][d], owned by the caller. */
+/* Local.  cells [count][d + 1], the last the bits of the weight, owned by the caller. */
 static seg_status copy_rows(const seg_matrix *m, int64_t count, const int64_t *row, float **cells)
 {
-    size_t d = (size_t)m->d;
+    size_t width = (size_t)m->d + 1;
 
     SEG_TRY(seg_fault("gather_alloc", SEG_ERR_MEMORY));
-    SEG_TRY(seg_alloc(count, d * sizeof **cells, cells));
-    for (int64_t i = 0; i < count; i++) {
+    SEG_TRY(seg_alloc(count, width * sizeof **cells, cells));
+    float *to = *cells;
+    for (int64_t i = 0; i < count; i++, to += width) {
+        int32_t weight = seg_matrix_weight(m, row[i]);
         const float *x = &m->x[row[i] / SEG_LANES * m->d * SEG_LANES + row[i] % SEG_LANES];
         for (int t = 0; t < m->d; t++)
-            (*cells)[i * m->d + t] = x[(int64_t)t * SEG_LANES];
+            to[t] = x[(int64_t)t * SEG_LANES];
+        memcpy(to + m->d, &weight, sizeof weight);
     }
     return SEG_OK;
 }
 
-/* Local.  cells [n][d] -> *all. */
+/* Local.  cells [n][d + 1] -> *all. */
 static seg_status build(const seg_matrix *m, int64_t n, const float *cells, seg_matrix *all)
 {
     seg_rows rows = { .total = n, .first = 0, .count = n };
 
     SEG_TRY(seg_matrix_init(all, rows, m->d, m->grid, m->max_abs));
-    for (int64_t i = 0; i < n; i++)
+    if (m->weight) {
+        SEG_TRY(seg_matrix_add_weights(all));
+        all->total_weight = 0;
+    }
+    for (int64_t i = 0; i < n; i++, cells += m->d + 1) {
         for (int t = 0; t < m->d; t++)
-            all->x[(i / SEG_LANES * m->d + t) * SEG_LANES + i % SEG_LANES] = cells[i * m->d + t];
+            all->x[(i / SEG_LANES * m->d + t) * SEG_LANES + i % SEG_LANES] = cells[t];
+        if (!m->weight) continue;
+        memcpy(&all->weight[i], cells + m->d, sizeof *all->weight);
+        all->total_weight += all->weight[i];
+    }
     return SEG_OK;
 }
 
@@ -34,7 +47,7 @@ seg_status seg_matrix_gather(seg_comm *comm, const seg_matrix *m, int64_t count,
                              seg_matrix *all)
 {
     seg_status status = SEG_OK;
-    int64_t row_bytes = m->d * (int64_t)sizeof(float), bytes;
+    int64_t row_bytes = (m->d + 1) * (int64_t)sizeof(float), bytes;
     float *own = NULL, *cells = NULL;
 
     *all = (seg_matrix) { 0 };

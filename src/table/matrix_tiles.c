@@ -15,6 +15,7 @@ seg_status seg_matrix_init(seg_matrix *m, seg_rows rows, int d, const int *grid,
 
     *m = (seg_matrix) { .rows = rows,
                         .d = d,
+                        .total_weight = rows.total,
                         .n_tiles = rows.count / SEG_LANES + (rows.count % SEG_LANES != 0) };
     SEG_TRY_OR_DONE(seg_alloc(m->n_tiles * d, SEG_LANES * sizeof *m->x, &m->x));
     SEG_TRY_OR_DONE(seg_alloc(d, sizeof *m->grid, &m->grid));
@@ -26,8 +27,14 @@ done:
     return status;
 }
 
+seg_status seg_matrix_add_weights(seg_matrix *m)
+{
+    return seg_alloc(m->n_tiles, SEG_LANES * sizeof *m->weight, &m->weight);
+}
+
 void seg_matrix_release(seg_matrix *m)
 {
+    seg_free(m->weight);
     seg_free(m->x);
     seg_free(m->grid);
     seg_free(m->max_abs);
@@ -36,10 +43,10 @@ void seg_matrix_release(seg_matrix *m)
 
 /* With 2^(e - 1) <= sum < 2^e, 61 - e is the largest grid that keeps sum * 2^(grid + 1) below
  * 2^62.  One bit is left for clients that are subtracted and added in the same sum. */
-int seg_matrix_grid(int64_t total_rows, double max_abs, double rms)
+int seg_matrix_grid(int64_t total_weight, double max_abs, double rms)
 {
     int e;
-    double sum = (double)total_rows * fmin(max_abs, rms);
+    double sum = (double)total_weight * fmin(max_abs, rms);
 
     if (sum == 0) return GRID_FINEST;
     (void)frexp(sum, &e);

@@ -18,7 +18,31 @@ struct seg_table {
     double *buffer; /* one slice as it stands in the file: whole rows, or one column; owned */
     bool has_ids;
     int64_t infinite;
+    int weight_column; /* number in the file; -1: none */
+    char *weight_name; /* in a group of columns; owned */
+    int32_t *weight;   /* [SEG_SLICE_ROWS] of the rows read last; owned */
 };
+
+/* Local.  The column of weights is no feature. */
+static seg_status take_weights(seg_table *table, const char *weights, bool *keep)
+{
+    const char *const *names = (const char *const *)table->source.names;
+    int t = 0, n_kept = 0;
+
+    table->weight_column = -1;
+    if (!weights) return SEG_OK;
+    while (t < table->source.n && strcmp(names[t], weights) != 0)
+        t++;
+    if (t == table->source.n) return seg_columns_unknown(t, names, weights);
+    keep[t] = false;
+    for (int other = 0; other < table->source.n; other++)
+        n_kept += keep[other];
+    if (n_kept == 0)
+        return SEG_FAIL(SEG_ERR_USAGE, "no column is left beside the weights '%s'", weights);
+    table->weight_column = t;
+    if (table->source.is_group) SEG_TRY(seg_text_duplicate(weights, &table->weight_name));
+    return seg_alloc(SEG_SLICE_ROWS, sizeof *table->weight, &table->weight);
+}
 
 /* Local.  Keeps the selected columns. */
 static seg_status select_columns(seg_table *table, const seg_table_opts *opts)
@@ -37,6 +61,7 @@ static seg_status select_columns(seg_table *table, const seg_table_opts *opts)
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *table->column, &table->column));
     SEG_TRY_OR_DONE(seg_columns_select(n, (const char *const *)names, opts->columns,
                                        opts->exclude_columns, keep));
+    SEG_TRY_OR_DONE(take_weights(table, opts->weights, keep));
     for (int t = 0; t < n; t++)
         if (keep[t]) {
             table->column[table->d] = t;
@@ -117,6 +142,8 @@ void seg_table_free(seg_table *table)
     seg_free(table->source.names);
     seg_free(table->column);
     seg_free(table->buffer);
+    seg_free(table->weight_name);
+    seg_free(table->weight);
     seg_free(table);
 }
 
@@ -143,6 +170,11 @@ const char *const *seg_table_names(const seg_table *table)
 bool seg_table_has_ids(const seg_table *table)
 {
     return table->has_ids;
+}
+
+const int32_t *seg_table_weights(const seg_table *table)
+{
+    return table->weight;
 }
 
 int64_t seg_table_infinite(const seg_table *table)
@@ -179,6 +211,35 @@ static seg_status read_columns(seg_table *table, int64_t first, int64_t count, d
     return SEG_OK;
 }
 
+/* The weights of `count` rows from row `row` of the file on: every stride-th value. */
+static seg_status convert_weights(seg_table *table, int64_t row, int64_t count, const double *value,
+                                  int64_t stride)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double weight = value[i * stride];
+        if (!(weight >= 0 && weight <= INT32_MAX && weight == floor(weight)))
+            return SEG_FAIL(SEG_ERR_DATA,
+                            "the weight of row %lld is %g, expected a whole number from 0 to %d",
+                            (long long)(row + i + 1), weight, INT32_MAX);
+        table->weight[i] = (int32_t)weight;
+    }
+    return SEG_OK;
+}
+
+/* After read_rows() the buffer still holds whole rows, as a column was left out. */
+static seg_status read_weights(seg_table *table, int64_t row, int64_t count)
+{
+    const seg_source *source = &table->source;
+    char path[2 * sizeof source->path];
+
+    if (!source->is_group)
+        return convert_weights(table, row, count, table->buffer + table->weight_column, source->n);
+    (void)snprintf(path, sizeof path, "%s%s%s", source->path, *source->path ? "/" : "",
+                   table->weight_name);
+    SEG_TRY(seg_input_read(table->in, path, SEG_FLOAT64, row, count, table->buffer));
+    return convert_weights(table, row, count, table->buffer, 1);
+}
+
 seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double *x)
 {
     int64_t row = table->rows.first + first;
@@ -189,6 +250,7 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
         SEG_TRY(read_columns(table, row, count, x));
     else
         SEG_TRY(read_rows(table, row, count, x));
+    if (table->weight) SEG_TRY(read_weights(table, row, count));
     for (int64_t cell = 0; cell < count * table->d; cell++)
         if (!isfinite(x[cell])) {
             table->infinite += !isnan(x[cell]);
@@ -215,6 +277,8 @@ static seg_status hash_rows(seg_table *table, int64_t sum[2])
             int64_t n = count - i < SEG_BLOCK_ROWS ? count - i : SEG_BLOCK_ROWS;
             uint64_t hash = seg_hash(&x[i * d], (size_t)(n * d) * sizeof *x,
                                      (uint64_t)(table->rows.first + at + i));
+            if (table->weight)
+                hash = seg_hash(&table->weight[i], (size_t)n * sizeof *table->weight, hash);
             sum[0] += (int64_t)(hash >> 32);
             sum[1] += (int64_t)(hash & UINT32_MAX);
         }

@@ -15,6 +15,9 @@ seg_status seg_columns_select(int n, const char *const *names, const char *colum
 /* Local.  Two columns of the same name, in the order of the file; -1 if there are none. */
 seg_status seg_columns_find_twins(int n, const char *const *names, int *first, int *second);
 
+/* Local.  SEG_ERR_USAGE for a name that is no column's, with the nearest one. */
+seg_status seg_columns_unknown(int n, const char *const *names, const char *name);
+
 /* Numeric columns of equal length in an HDF5 file: a 2-D dataset, or a group of 1-D datasets. */
 typedef struct seg_source {
     char path[512]; /* of the dataset or the group, "" is the root */

@@ -36,6 +36,11 @@ static seg_status unknown_name(int n, const char *const *names, const char *name
                     n > 0 ? names[0] : "");
 }
 
+seg_status seg_columns_unknown(int n, const char *const *names, const char *name)
+{
+    return unknown_name(n, names, name, strlen(name));
+}
+
 /* keep[t] = value for every name of the list. */
 static seg_status mark(int n, const char *const *names, const char *list, bool value, bool *keep)
 {

@@ -25,7 +25,7 @@ static void clients_win_in_proportion_to_their_squared_distance(void **state)
     const float d2[N] = { 1, 0, 2, 1e-3F, 4, 0.5F };
     const seg_matrix m = { .rows = { .total = N, .first = 0, .count = N }, .d = 1 };
     const seg_random key = { .seed = 3, .purpose = SEG_RANDOM_TEST };
-    char records[3 * sizeof(seg_rival) + 3 * 8];
+    char records[3 * (sizeof(seg_rival) + 8)];
     double total = 0, chi_square[3] = { 0 };
     int64_t wins[3][N] = { { 0 } }, both = 0;
 

@@ -135,7 +135,7 @@ static void add_rows(seg_moments *m, int64_t first, int64_t count)
     for (int64_t i = first; i < first + count; i++) {
         for (int t = 0; t < D; t++)
             x[t] = isinf(cell(i, t)) ? NAN : cell(i, t);
-        seg_moments_add(m, 1, x);
+        seg_moments_add(m, 1, x, NULL);
     }
 }
 
@@ -181,7 +181,7 @@ static void moments_far_from_zero_lose_no_digit(void **state)
     assert_int_equal(seg_moments_init(&m, 1, NULL), SEG_OK);
     for (int64_t i = 0; i < n; i++) {
         double value = 1e9 + (double)i;
-        seg_moments_add(&m, 1, &value);
+        seg_moments_add(&m, 1, &value, NULL);
     }
     seg_moments_sum(seg_comm_self(comm), &m);
     assert_true(seg_moments_mean(&m, 0) == 1e9 + (double)(n - 1) / 2);
@@ -200,11 +200,11 @@ static void moments_mean_is_rounded_once(void **state)
 
     assert_int_equal(seg_moments_init(&m, 1, NULL), SEG_OK);
     for (int i = 0; i < 3; i++)
-        seg_moments_add(&m, 1, &values[i]);
+        seg_moments_add(&m, 1, &values[i], NULL);
     assert_true(seg_moments_mean(&m, 0) == (1 + 0x1p-52) / 3);
     seg_moments_release(&m);
     assert_int_equal(seg_moments_init(&m, 1, NULL), SEG_OK);
-    seg_moments_add(&m, 4, thirds);
+    seg_moments_add(&m, 4, thirds, NULL);
     assert_true(seg_moments_mean(&m, 0) == 0.5);
     seg_moments_release(&m);
 
@@ -218,8 +218,8 @@ static void moments_mean_is_rounded_once(void **state)
         for (int64_t i = 0; i < n; i++) {
             double value = ldexp((double)(seg_random_bits(key, i, (uint64_t)group).a >> 12), -36);
             sum += value;
-            seg_moments_add(&m, 1, &value);
-            seg_moments_add(&off, 1, &value);
+            seg_moments_add(&m, 1, &value, NULL);
+            seg_moments_add(&off, 1, &value, NULL);
         }
         double mean = (double)(sum / (long double)n);
         assert_true(seg_moments_mean(&m, 0) == mean);
@@ -237,7 +237,7 @@ static void moments_of_one_repeated_value_do_not_overflow(void **state)
 
     assert_int_equal(seg_moments_init(&m, 1, NULL), SEG_OK);
     for (int i = 0; i < 30; i++)
-        seg_moments_add(&m, 1, &value);
+        seg_moments_add(&m, 1, &value, NULL);
     assert_true(seg_moments_mean(&m, 0) == value && seg_moments_variance(&m, 0) == 0);
     seg_moments_release(&m);
 }
