@@ -1,5 +1,6 @@
 """segmpi generate: synthetic clients resemble the real table, whatever the number of ranks."""
 
+import configparser
 import itertools
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample" / "clients.csv"
+DATA = Path(__file__).resolve().parents[2] / "data"
 
 # What is asked of 100,000 clients, against facts of the published table.
 
@@ -207,6 +208,17 @@ def test_csv_and_hdf5_hold_the_same_clients(clients, table):
     pd.testing.assert_frame_equal(cells, table, check_exact=True)
 
 
+def test_the_dictionary_describes_these_columns(table):
+    dictionary = configparser.ConfigParser()
+    dictionary.read(DATA / "schema" / "card_holders.ini")
+    assert dictionary.sections() == list(table)
+    for column in table:
+        entry = dictionary[column]
+        assert entry["unit"] in ("money", "share", "count", "months") and entry["meaning"]
+        assert (entry["amount"] == "yes") == (column in MONEY)
+        assert ("missing" in entry) == table[column].isna().any()
+
+
 def test_ranks_do_not_change_the_clients(segmpi, clients, tmp_path):
     segmpi("generate", "100000", "-o", tmp_path / "c.h5", "--csv", tmp_path / "c.csv", ranks=3)
     assert (tmp_path / "c.csv").read_bytes() == clients[1].read_bytes()
@@ -225,7 +237,7 @@ def test_a_client_depends_on_seed_and_row_alone(segmpi, table, tmp_path):
 
 def test_sample_is_what_the_program_makes(segmpi, tmp_path):
     segmpi("generate", "1000", "-o", tmp_path / "c.h5", "--csv", tmp_path / "c.csv")
-    assert (tmp_path / "c.csv").read_bytes() == SAMPLE.read_bytes()
+    assert (tmp_path / "c.csv").read_bytes() == (DATA / "sample" / "clients.csv").read_bytes()
 
 
 def test_an_existing_csv_is_kept_without_force(segmpi, tmp_path):
