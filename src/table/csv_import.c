@@ -55,7 +55,7 @@ static seg_status check_options(const seg_csv_opts *opts)
 {
     const char c = opts->delimiter, decimal = opts->decimal;
 
-    if (c != '\0' && strchr("\"\n\r.+-0123456789", c))
+    if (c != '\0' && strchr("\"\n\r.+-0123456789eE", c))
         return SEG_FAIL(SEG_ERR_USAGE, "the delimiter must not be part of a number, a quote or a "
                                        "line end");
     if (decimal != '\0' && decimal != '.' && decimal != ',')

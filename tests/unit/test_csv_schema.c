@@ -89,6 +89,25 @@ static void an_id_is_distinct_in_the_first_ten_thousand_rows(void **state)
     assert_int_equal(id_of_large_file(CSV_SAMPLE), 0);
 }
 
+static void a_header_of_millions_of_columns_is_refused(void **state)
+{
+    (void)state;
+    enum { COMMAS = 3 << 20 };
+    const seg_csv_opts opts = { .id_column = NULL };
+    csv_fixture f;
+    char *text;
+
+    assert_int_equal(seg_alloc(COMMAS + 10, 1, &text), SEG_OK);
+    memset(text, ',', COMMAS);
+    memcpy(text + COMMAS, "\n1\n", 4);
+    assert_int_equal(csv_fixture_init(&f, &opts, text, NULL), SEG_ERR_DATA);
+    assert_non_null(strstr(seg_error_get()->text, "has 3145729 columns, 1048576 are the limit"));
+    assert_true(seg_memory_peak() < 30 << 20);
+    seg_error_clear();
+    csv_fixture_release(&f);
+    seg_free(text);
+}
+
 static void columns_are_numbers_texts_and_an_id(void **state)
 {
     (void)state;
@@ -186,6 +205,7 @@ int main(void)
         cmocka_unit_test(dialects_are_detected),
         cmocka_unit_test(the_decimal_mark_is_no_delimiter),
         cmocka_unit_test(an_id_is_distinct_in_the_first_ten_thousand_rows),
+        cmocka_unit_test(a_header_of_millions_of_columns_is_refused),
         cmocka_unit_test(columns_are_numbers_texts_and_an_id),
         cmocka_unit_test(markers_stand_for_missing_values),
         cmocka_unit_test(files_must_have_the_same_header),
