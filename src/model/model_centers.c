@@ -72,6 +72,7 @@ seg_status seg_centers_read(const char *path, const seg_prep *prep, int k, doubl
     SEG_TRY_OR_DONE(seg_alloc((int64_t)k * prep->d, sizeof **centers, centers));
     SEG_TRY_OR_DONE(seg_fault("centers_read", SEG_ERR_IO));
     SEG_TRY_OR_DONE(seg_input_open(path, &in));
+    if (strcmp(seg_input_format(in), "model") == 0) SEG_TRY_OR_DONE(seg_input_expect(in, "model"));
     SEG_TRY_OR_DONE(read_centers(in, prep, k, *centers));
 done:
     if (status != SEG_OK) {
