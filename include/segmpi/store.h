@@ -3,7 +3,9 @@
  * Files are netCDF-4 compatible HDF5: named dimension scales on every array, UTF-8 text, creation
  * order tracked, object times off, little-endian.  Every file carries `format` and
  * `format_version`; arrays over clients ("row arrays") carry one XXH3 checksum per block of 1,024
- * rows in checksums/<path>; all else is covered by the root attribute `content_checksum`.
+ * rows in checksums/<path>; all else is covered by the root attribute `content_checksum`
+ * (provenance/run by its own attribute `checksum`, as it differs between equal runs).  Behind the
+ * end of the HDF5 file stands a seal, a checksum of all bytes but those of row arrays.
  *
  * Writing (commit protocol): rank 0 creates a temporary file beside the target and writes skeleton
  * and small results with serial HDF5; all ranks write their own rows by independent transfers;
@@ -37,8 +39,9 @@ int64_t seg_type_size(seg_type type, int width); /* bytes of one element; width 
 
 typedef struct seg_output seg_output;
 
-/* Collective.  Checks the target (exists without force: SEG_ERR_CANTCREATE) and creates the
- * temporary file, mode 0600.  *out owned by the caller; NULL on failure. */
+/* Collective.  Checks the target (exists without force, or another run is writing it:
+ * SEG_ERR_CANTCREATE) and creates the temporary file, mode 0600.  *out owned by the caller; NULL on
+ * failure. */
 seg_status seg_output_open(seg_comm *comm, const char *path, const char *format, bool force,
                            seg_output **out);
 
@@ -75,7 +78,7 @@ seg_status seg_output_rows(seg_output *out, const char *path, seg_type type, int
                            const char *dims);
 
 /* Collective.  Ends the serial part (agreeing on its status, given as `local`) and opens the file
- * on all ranks.  Not needed for files without row arrays. */
+ * on all ranks, for each alone.  Not needed for files without row arrays. */
 seg_status seg_output_start_rows(seg_comm *comm, seg_output *out, seg_status local);
 /* Local, independent.  first is a multiple of SEG_BLOCK_ROWS; count too, unless it ends the array.
  * Each row is written once.  data: [count][...] of the declared type. */
@@ -104,14 +107,15 @@ typedef struct seg_shape {
     int64_t dim[4];
 } seg_shape;
 
-/* Read-only, no lock, no plug-ins.  Missing: SEG_ERR_NOINPUT; not HDF5 or damaged: SEG_ERR_DATA. */
+/* Read-only, no lock, no plug-ins; the seal is compared first, as damage can make HDF5 crash.
+ * Missing: SEG_ERR_NOINPUT; not HDF5 or damaged: SEG_ERR_DATA. */
 seg_status seg_input_open(const char *path, seg_input **out);
 void seg_input_close(seg_input *in); /* accepts NULL */
 const char *seg_input_path(const seg_input *in);
 /* The value of the root attribute `format`, "" if there is none. */
 const char *seg_input_format(const seg_input *in);
 /* SEG_ERR_DATA with a sentence unless format and major version fit; a newer minor version is a
- * warning. */
+ * warning.  Compares the content's checksum where a tool has dropped the seal. */
 seg_status seg_input_expect(const seg_input *in, const char *format);
 bool seg_input_has(const seg_input *in, const char *path);
 seg_status seg_input_shape(const seg_input *in, const char *path, seg_shape *shape);

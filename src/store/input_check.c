@@ -52,13 +52,14 @@ static seg_status check_object(check *c, const char *path, int depth)
 static seg_status check_links(const check *c, const char *path, int n)
 {
     H5G_info_t info;
+    char clean[200];
 
     if (H5Gget_info_by_name(c->in->file, *path ? path : "/", &info, H5P_DEFAULT) >= 0 &&
         info.nlinks == (hsize_t)n)
         return SEG_OK;
     return SEG_FAIL(SEG_ERR_DATA,
                     "group '%s' in '%s' holds soft or external links, which segmpi does not follow",
-                    *path ? path : "/", c->in->path);
+                    seg_text_clean(*path ? path : "/", clean, sizeof clean), c->in->path);
 }
 
 static seg_status check_group(check *c, const char *path, int depth)

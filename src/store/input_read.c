@@ -45,6 +45,7 @@ static seg_status check_blocks(const seg_input *in, input_set *s, int64_t first,
     for (int64_t b = seg_rows_blocks(first); b * SEG_BLOCK_ROWS < end; b++) {
         int64_t begin = b * SEG_BLOCK_ROWS, rows = SEG_BLOCK_ROWS;
         uint64_t expected = 0;
+        char clean[200];
         if (begin + rows > n) rows = n - begin;
         if (begin + rows > end) break;
         SEG_TRY(stored_sum(in, s, b, &expected));
@@ -52,7 +53,8 @@ static seg_status check_blocks(const seg_input *in, input_set *s, int64_t first,
             expected)
             return SEG_FAIL(SEG_ERR_DATA,
                             "'%s' is damaged: rows %lld to %lld of '%s' do not fit their checksum",
-                            in->path, (long long)begin, (long long)(begin + rows - 1), s->path);
+                            in->path, (long long)begin, (long long)(begin + rows - 1),
+                            seg_text_clean(s->path, clean, sizeof clean));
     }
     return SEG_OK;
 }
@@ -114,13 +116,14 @@ static seg_status convert_slice(const seg_input *in, const input_set *s, const c
                                 int64_t count)
 {
     int64_t values = count * (s->row_bytes / (int64_t)H5Tget_size(s->file_type));
+    char clean[200];
 
     if (H5Tconvert(s->file_type, c->to, (size_t)values, c->scratch, NULL, c->list) >= 0)
         return SEG_OK;
     return SEG_FAIL(SEG_ERR_DATA,
                     "'%s' in '%s' holds values that do not fit the type they are "
                     "wanted in",
-                    s->path, in->path);
+                    seg_text_clean(s->path, clean, sizeof clean), in->path);
 }
 
 static seg_status read_converted(const seg_input *in, input_set *s, seg_type type, int64_t first,

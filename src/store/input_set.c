@@ -9,6 +9,8 @@
 
 #define MOST_VALUES    ((int64_t)1 << 48)
 #define MOST_CHUNK     ((int64_t)1 << 30) /* bytes of one unpacked chunk */
+#define DEFAULT_CACHE  ((int64_t)1 << 20) /* of HDF5, for each dataset */
+#define MOST_CACHES    ((int64_t)1 << 30) /* of one file */
 #define MOST_CACHE     ((int64_t)256 << 20)
 #define BOMB_FROM      ((int64_t)4 << 30) /* declared bytes from which the ratio is checked */
 #define BOMB_RATIO     1100               /* deflate packs zeros about 1,030 times */
@@ -102,8 +104,7 @@ static seg_status check_contiguous(hid_t set, hid_t list, const place *at, input
     return SEG_OK;
 }
 
-static seg_status check_chunked(hid_t set, hid_t list, const place *at, const input_set *s,
-                                int64_t bytes, int64_t *band)
+static seg_status check_chunked(hid_t set, hid_t list, const place *at, input_set *s, int64_t bytes)
 {
     hsize_t chunk[H5S_MAX_RANK] = { 0 };
     int64_t chunk_bytes = (int64_t)H5Tget_size(s->file_type), across = 1;
@@ -119,19 +120,17 @@ static seg_status check_chunked(hid_t set, hid_t list, const place *at, const in
     }
     if (bytes > BOMB_FROM && (hsize_t)(bytes / BOMB_RATIO) > H5Dget_storage_size(set))
         return REFUSE("'%s' in '%s' declares far more values than it holds", at->set, at->file);
-    *band = across > MOST_CACHE / chunk_bytes ? MOST_CACHE : across * chunk_bytes;
-    if (*band < chunk_bytes) *band = chunk_bytes;
+    s->band = across > MOST_CACHE / chunk_bytes ? MOST_CACHE : across * chunk_bytes;
+    if (s->band < chunk_bytes) s->band = chunk_bytes;
     return SEG_OK;
 }
 
-/* *band: bytes of all chunks that a row touches, 0 if the dataset is not chunked. */
 static seg_status check_layout(hid_t set, const place *at, input_set *s, int64_t bytes,
-                               int64_t file_bytes, int64_t *band)
+                               int64_t file_bytes)
 {
     hid_t list = H5Dget_create_plist(set);
     seg_status status;
 
-    *band = 0;
     switch (H5Pget_layout(list)) {
     case H5D_COMPACT:
         status = SEG_OK;
@@ -141,7 +140,7 @@ static seg_status check_layout(hid_t set, const place *at, input_set *s, int64_t
         break;
     case H5D_CHUNKED:
         status = check_filters(list, at);
-        if (status == SEG_OK) status = check_chunked(set, list, at, s, bytes, band);
+        if (status == SEG_OK) status = check_chunked(set, list, at, s, bytes);
         break;
     default:
         status = REFUSE("'%s' in '%s' is a virtual dataset, which leads into other files", at->set,
@@ -152,18 +151,6 @@ static seg_status check_layout(hid_t set, const place *at, input_set *s, int64_t
 }
 
 /* ---- opening ---- */
-
-/* Opens again with a chunk cache that holds all chunks of a row: with HDF5's 1 MiB every slice of
- * rows would unpack larger chunks anew. */
-static hid_t open_cached(const seg_input *in, const char *path, int64_t band)
-{
-    hid_t list = H5Pcreate(H5P_DATASET_ACCESS), set = -1;
-
-    if (list >= 0 && H5Pset_chunk_cache(list, 12421, (size_t)band, 1.0) >= 0)
-        set = H5Dopen2(in->file, path, list);
-    if (list >= 0) H5Pclose(list);
-    return set;
-}
 
 /* The dataset of block checksums, where there is one. */
 static seg_status open_sums(const seg_input *in, input_set *s)
@@ -188,18 +175,13 @@ static seg_status open_sums(const seg_input *in, input_set *s)
 
 static seg_status open_checked(const seg_input *in, const place *at, input_set *s)
 {
-    int64_t bytes = 0, band = 0;
+    int64_t bytes = 0;
 
     s->set = H5Dopen2(in->file, s->path, H5P_DEFAULT);
     if (s->set < 0) return store_read_failed("open", at->set, in->path);
     SEG_TRY(check_type(s->set, at, s));
     SEG_TRY(check_shape(s->set, at, s, &bytes));
-    SEG_TRY(check_layout(s->set, at, s, bytes, in->bytes, &band));
-    if (band > 1 << 20) {
-        (void)H5Dclose(s->set);
-        s->set = open_cached(in, s->path, band);
-        if (s->set < 0) return store_read_failed("open", at->set, in->path);
-    }
+    SEG_TRY(check_layout(s->set, at, s, bytes, in->bytes));
     return *in->format ? open_sums(in, s) : SEG_OK;
 }
 
@@ -235,6 +217,23 @@ void set_close(input_set *s)
     *s = (input_set) { .set = -1, .file_type = -1, .sums = -1 };
 }
 
+/* Opens again with a chunk cache that holds all chunks of a row: with HDF5's 1 MiB every slice of
+ * rows would unpack larger chunks anew.  All sets together have MOST_CACHES. */
+static seg_status widen_cache(seg_input *in, input_set *s)
+{
+    hid_t list;
+
+    if (s->band <= DEFAULT_CACHE || s->band > MOST_CACHES - in->caches) return SEG_OK;
+    in->caches += s->band;
+    (void)H5Dclose(s->set);
+    s->set = -1;
+    list = H5Pcreate(H5P_DATASET_ACCESS);
+    if (list >= 0 && H5Pset_chunk_cache(list, 12421, (size_t)s->band, 1.0) >= 0)
+        s->set = H5Dopen2(in->file, s->path, list);
+    if (list >= 0) (void)H5Pclose(list);
+    return s->set >= 0 ? SEG_OK : store_read_failed("open", s->path, in->path);
+}
+
 seg_status set_find(seg_input *in, const char *path, input_set **out)
 {
     for (int i = 0; i < in->n_sets; i++)
@@ -245,6 +244,6 @@ seg_status set_find(seg_input *in, const char *path, input_set **out)
     SEG_TRY(store_grow(&in->sets, in->n_sets, 1, &in->sets_room, sizeof *in->sets));
     *out = &in->sets[in->n_sets];
     SEG_TRY(set_open(in, path, *out));
-    in->n_sets++;
-    return SEG_OK;
+    in->n_sets++; /* closed with the file from now on */
+    return widen_cache(in, *out);
 }

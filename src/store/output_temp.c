@@ -184,8 +184,8 @@ seg_status temp_create(seg_output *out)
 {
     SEG_TRY(
         seg_alloc((int64_t)strlen(out->path) + 2 + RANDOM + (int64_t)sizeof SUFFIX, 1, &out->temp));
-    SEG_TRY(check_target(out));
     SEG_TRY(clean_folder(out));
+    SEG_TRY(check_target(out));
     return create_locked(out);
 }
 

@@ -177,8 +177,8 @@ struct seg_input {
     bool sealed;   /* and the seal fits */
     char format[32];
     int n_sets;
-    int64_t sets_room;
-    input_set *sets; /* datasets that have been read, kept open; owned */
+    int64_t sets_room, caches; /* caches: bytes of wide chunk caches */
+    input_set *sets;           /* datasets that have been read, kept open; owned */
 };
 
 /* A dataset that has passed all checks.  The window holds checksums of blocks. */
@@ -189,6 +189,7 @@ struct input_set {
     seg_shape shape;
     int64_t row_bytes; /* in the file */
     bool empty;        /* a dimension without coordinates */
+    int64_t band;      /* bytes of all chunks that a row touches; 0: not in chunks */
     hid_t sums;        /* -1: no checksums */
     int64_t window_first, window_count;
     uint64_t *window; /* [INPUT_WINDOW], owned */

@@ -78,12 +78,12 @@ void store_forget_reason(void)
 
 seg_status store_read_failed(const char *what, const char *path, const char *file)
 {
-    char reason[200];
+    char reason[200], clean[200];
     bool system;
 
     store_reason(reason, sizeof reason, &system);
-    return SEG_FAIL(system ? SEG_ERR_IO : SEG_ERR_DATA, "cannot %s '%s' in '%s': %s", what, path,
-                    file, reason);
+    return SEG_FAIL(system ? SEG_ERR_IO : SEG_ERR_DATA, "cannot %s '%s' in '%s': %s", what,
+                    seg_text_clean(path, clean, sizeof clean), file, reason);
 }
 
 seg_status store_write_failed(const char *what, const char *path, const char *file)
