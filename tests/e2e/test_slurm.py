@@ -108,10 +108,10 @@ class Slurm:
     def stop(self):
         stop([self.root / "slurmd.pid", self.root / "slurmctld.pid", self.root / "munge" / "pid"])
 
-    def run(self, folder, *words, launcher, ranks=4):
+    def run(self, folder, *words, launcher, fault=""):
         """submits fit.sbatch in `folder` and waits for it: (exit code, log)"""
-        exports = f"ALL,SEGMPI_HOME={TOP},SEGMPI_BINARY={self.env['SEGMPI_BINARY']},SEGMPI_LAUNCHER={launcher}"
-        job = self.call("sbatch", "--parsable", f"--ntasks={ranks}", "--mem-per-cpu=500M", f"--export={exports}",
+        exports = f"ALL,SEGMPI_HOME={TOP},SEGMPI_LAUNCHER={launcher},SEGMPI_FAULT={fault}"
+        job = self.call("sbatch", "--parsable", "--ntasks=4", "--mem-per-cpu=500M", f"--export={exports}",
                         TOP / "jobs" / "fit.sbatch", *words, cwd=folder).strip()
 
         def ended():
@@ -167,3 +167,14 @@ def test_the_exit_code_of_the_job_is_that_of_segmpi(slurm, clients, tmp_path, la
         code, log = slurm.run(tmp_path, *words, launcher=launcher)
         assert code == expected, log
         assert sum(line.startswith("segmpi") for line in log.splitlines()) == 1, log
+
+
+@pytest.mark.parametrize("launcher", ["srun", "mpirun"])
+def test_a_killed_rank_ends_the_job(slurm, clients, tmp_path, launcher):
+    begin = time.monotonic()
+    code, log = slurm.run(tmp_path, clients, "-o", "m.h5", launcher=launcher, fault="table_read:rank=2:kind=kill")
+    if code == 0:
+        pytest.skip("this build has no faults (SEG_FAULTS)")
+    assert code in (137, 143), log
+    assert time.monotonic() - begin < 30
+    assert not (tmp_path / "m.h5").exists()

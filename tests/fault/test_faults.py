@@ -75,7 +75,8 @@ class Run:
         for name in self.outputs if old else []:
             (folder / name).write_text(f"old {name}")
         self.before = self.files()
-        self.start = lambda: start(words + (["--force"] if old else []), folder, fault, env or {})
+        self.fault = fault
+        self.start = lambda: start(words + (["--force"] if old else []), folder, self.fault, env or {})
         self.run()
 
     def run(self):
@@ -211,6 +212,9 @@ def test_a_killed_rank_ends_all(run, reached, site):
         assert found.in_time(SECONDS)
         assert found.survivors() == []
         found.check_outputs()
+        found.fault = ""  # the next run clears up
+        found.run()
+        found.check_done()
 
 
 @pytest.mark.parametrize("site", some(4))

@@ -23,7 +23,7 @@ LEVEL = {folder: level for level, step in enumerate(STEPS) for folder in step}
 
 STANDARD = set(
     """assert complex ctype errno fenv float inttypes limits math setjmp signal stdalign stdarg stdatomic stdbool stddef
-    stdint stdio stdlib stdnoreturn string time dirent fcntl libgen poll pthread sched spawn strings termios unistd
+    stdint stdio stdlib stdnoreturn string time dirent fcntl libgen poll pthread pwd sched spawn strings termios unistd
     sys/file sys/ioctl sys/mman sys/resource sys/stat sys/statvfs sys/time sys/types sys/wait""".split()
 )
 
@@ -50,7 +50,7 @@ COMPILE = ["cc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-
 
 
 def owners(top):
-    """{header of include/segmpi: the folders that define its functions}"""
+    """{header of include/segmpi: the folders that define its functions; base where it declares none}"""
     defined = defaultdict(set)
     for path in files(top, ".c", folders=["src"]):
         if len(path.parts) < 3:
@@ -61,7 +61,7 @@ def owners(top):
     found = {}
     for path in files(top, ".h", folders=["include"]):
         names = re.findall(r"\b(seg_\w+)\s*\(", blank(text_of(top, path)))
-        found[path.name] = set().union(*(defined[name] for name in names if name in defined))
+        found[path.name] = set().union(*(defined[name] for name in names if name in defined)) if names else {"base"}
     return found
 
 
