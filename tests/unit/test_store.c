@@ -195,6 +195,48 @@ static void store_lists_members_in_the_order_of_their_creation(void **state)
     seg_input_close(in);
 }
 
+static seg_status write_origin(bool record_host, const char *command_line)
+{
+    const seg_provenance p = { .command_line = command_line, .record_host = record_host };
+    seg_status status = SEG_OK;
+    seg_output *out = NULL;
+
+    SEG_TRY_OR_DONE(seg_output_open(comm, path, "model", true, &out));
+    SEG_TRY_OR_DONE(seg_output_commit(comm, out, seg_provenance_write(&p, out)));
+done:
+    seg_output_free(out);
+    return status;
+}
+
+static void store_says_where_a_file_comes_from(void **state)
+{
+    (void)state;
+    enum { LONG = 100000 };
+    static char line[LONG + 1], text[LONG];
+    bool right = true;
+
+    for (int i = 0; i < LONG; i++)
+        line[i] = "\xC3\xA9"[i % 2]; /* é */
+    (void)setenv("SOURCE_DATE_EPOCH", "86400", 1);
+    for (int host = 0; host < 2; host++) {
+        assert_int_equal(write_origin(host, line), SEG_OK);
+        seg_input *in = open_all();
+        right = right && seg_input_attr_text(in, "provenance", "version", text, LONG) == SEG_OK;
+        right = right && strcmp(text, seg_version()) == 0 && *seg_version_source() != '\0';
+        right = right && seg_input_attr_text(in, "provenance/run", "created", text, LONG) == SEG_OK;
+        right = right && strcmp(text, "1970-01-02T00:00:00Z") == 0;
+        right = right && seg_input_has_attr(in, "provenance/run", "host") == host;
+        right = right &&
+                seg_input_attr_text(in, "provenance/run", "command_line", text, LONG) == SEG_OK;
+        size_t length = strlen(text); /* cut between two letters */
+        right = right && length > 30000 && length % 2 == 1 && strcmp(text + length - 3, "...") == 0;
+        right = right && seg_input_check(in, NULL) == SEG_OK;
+        seg_input_close(in);
+    }
+    (void)unsetenv("SOURCE_DATE_EPOCH");
+    assert_true(all_agree(right));
+}
+
 /* ---- ranks ---- */
 
 static void content_checksum(const char *file, char *text, uint64_t *hash)
@@ -375,6 +417,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(store_converts_types_and_refuses_what_does_not_fit),
         cmocka_unit_test(store_reads_small_arrays_texts_and_attributes_as_written),
         cmocka_unit_test(store_lists_members_in_the_order_of_their_creation),
+        cmocka_unit_test(store_says_where_a_file_comes_from),
         cmocka_unit_test(store_content_does_not_depend_on_ranks),
         cmocka_unit_test(store_model_hash_depends_on_small_values_only),
         cmocka_unit_test(store_refuses_rows_that_are_not_written_once),

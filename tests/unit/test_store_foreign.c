@@ -10,6 +10,7 @@
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "store_fixture.h"
 
@@ -360,6 +361,112 @@ static void store_says_what_is_not_hdf5(void **state)
     assert_null(in);
 }
 
+/* ---- what another tool has changed ---- */
+
+/* segmpi's own file, written by a child with MPI. */
+static bool make_own(void)
+{
+    int status = 1;
+    pid_t child = fork();
+    seg_comm *comm;
+
+    if (child == 0) {
+        if (seg_comm_open(NULL, NULL, &comm) != SEG_OK) _exit(1);
+        seg_status made = store_write(comm, path, 40, true);
+        seg_comm_close(comm);
+        _exit(made);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* An object is added, so that the file is written anew from its root on. */
+static void touch(hid_t file)
+{
+    (void)H5Gclose(H5Gcreate2(file, "x", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    (void)H5Ldelete(file, "x", H5P_DEFAULT);
+}
+
+static void change_run(hid_t file)
+{
+    hid_t run = H5Gopen2(file, "provenance/run", H5P_DEFAULT);
+
+    text_attribute(run, "more", "x");
+    (void)H5Gclose(run);
+}
+
+static void change_value(hid_t file)
+{
+    const double other[2][D] = { { 0.1, -2.5, 1e300 }, { 4, 1e-323, -0.0 } };
+    hid_t set = H5Dopen2(file, "pca/components", H5P_DEFAULT);
+
+    (void)H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, other);
+    (void)H5Dclose(set);
+}
+
+static void change_rows(hid_t file)
+{
+    const int8_t other[40] = { 0 };
+    hid_t set = H5Dopen2(file, "labels/segment", H5P_DEFAULT);
+
+    (void)H5Dwrite(set, H5T_NATIVE_INT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, other);
+    (void)H5Dclose(set);
+}
+
+static void drop_sums(hid_t file)
+{
+    (void)H5Ldelete(file, "checksums/features", H5P_DEFAULT);
+}
+
+static void swap_scale(hid_t file)
+{
+    hid_t set = H5Dopen2(file, "pca/components", H5P_DEFAULT);
+    hid_t scale = H5Dopen2(file, "pca/component", H5P_DEFAULT);
+
+    (void)H5DSdetach_scale(set, scale, 0);
+    (void)H5Dclose(scale);
+    (void)H5Dclose(set);
+}
+
+static void add_link(hid_t file)
+{
+    (void)H5Lcreate_soft("/pca", file, "link", H5P_DEFAULT, H5P_DEFAULT);
+}
+
+static void store_check_finds_what_another_tool_has_changed(void **state)
+{
+    (void)state;
+    const struct {
+        void (*change)(hid_t file);
+        const char *part; /* of the sentence; NULL: nothing to find */
+        bool expected;    /* and seg_input_expect() has found it */
+    } changes[] = {
+        { touch, NULL, false },
+        { change_run, "'checksum'", true },
+        { change_value, "'content_checksum'", true },
+        { change_rows, "rows 0 to 39 of 'labels/segment'", false },
+        { drop_sums, "'content_checksum'", true },
+        { swap_scale, "'content_checksum'", true },
+        { add_link, "soft or external links", false },
+    };
+
+    for (size_t k = 0; k < sizeof changes / sizeof *changes; k++) {
+        (void)unlink(path);
+        assert_true(make_own());
+        hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+        changes[k].change(file);
+        (void)H5Fclose(file);
+        seg_input *in = open_file();
+        seg_status expected = seg_input_expect(in, "model");
+        assert_int_equal(expected, changes[k].expected ? SEG_ERR_DATA : SEG_OK);
+        seg_error_clear();
+        if (changes[k].part)
+            expect(seg_input_check(in, NULL), SEG_ERR_DATA, changes[k].part);
+        else
+            assert_int_equal(seg_input_check(in, NULL), SEG_OK);
+        seg_input_close(in);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +479,7 @@ int main(void)
         cmocka_unit_test(store_refuses_filters_and_types_that_it_does_not_know),
         cmocka_unit_test(store_leaves_a_circle_of_groups),
         cmocka_unit_test(store_reads_its_own_major_version_only),
+        cmocka_unit_test(store_check_finds_what_another_tool_has_changed),
         cmocka_unit_test(store_says_what_is_not_hdf5),
     };
 
