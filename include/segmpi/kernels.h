@@ -68,6 +68,10 @@ void seg_kernels_pack(int k, int d, const double *centers, float *packed);
 void seg_blas_second_moments(int n, int d, const double *a, double *c);
 /* c [m][n] = a [m][l] * b [l][n], row-major. */
 void seg_blas_multiply(int m, int n, int l, const double *a, const double *b, double *c);
+/* c [m][n] = op(a) op(b) + beta c in float32, row-major; a is [m][l], or [l][m] transposed; b
+ * [l][n], or [n][l] transposed. */
+void seg_blas_sgemm(bool transpose_a, bool transpose_b, int m, int n, int l, const float *a,
+                    const float *b, float beta, float *c);
 /* Eigenvalues, descending, and eigenvectors (rows of `vectors` [d][d]) of the symmetric a [d][d],
  * which is destroyed.  LAPACK's dsyevd. Returns 0, or LAPACK's info. */
 int seg_lapack_eigen(int d, double *a, double *values, double *vectors);

@@ -24,6 +24,14 @@ void seg_blas_multiply(int m, int n, int l, const double *a, const double *b, do
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, l, 1, a, l, b, n, 0, c, n);
 }
 
+void seg_blas_sgemm(bool transpose_a, bool transpose_b, int m, int n, int l, const float *a,
+                    const float *b, float beta, float *c)
+{
+    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                transpose_b ? CblasTrans : CblasNoTrans, m, n, l, 1, a, transpose_a ? m : l, b,
+                transpose_b ? l : n, beta, c, n);
+}
+
 int seg_lapack_eigen(int d, double *a, double *values, double *vectors)
 {
     /* Ascending in vectors[0]; column-major, so that each eigenvector is a row of ours. */

@@ -1,0 +1,259 @@
+/* Training: epochs of batches, one exact all-reduce of gradients per batch, Adam on every rank
+ * alike. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ae_internal.h"
+#include "segmpi/log.h"
+#include "segmpi/memory.h"
+
+#define BETA_1  0.9
+#define BETA_2  0.999
+#define EPSILON 1e-7
+#define UNITS   0x1p40 /* gradients are added in units of 2^-40 */
+#define MOST_UNITS                                                                                 \
+    0x1p50 /* of one micro-block's gradient: 1,024, far beyond what can be trained                 \
+            */
+#define LOSS_UNITS  0x1p20
+#define GATHER_ROWS 8192 /* whose values are fetched at once */
+
+/* Integers that a step adds up beside the gradients. */
+enum { LOSS, BAD, EXTRA };
+
+typedef struct training {
+    seg_autoencoder *ae;
+    ae_order order;
+    int64_t n_steps;    /* of Adam so far */
+    float *mean;        /* [n_params] of gradients; Adam's first moment */
+    float *square;      /* [n_params] of their squares; the second */
+    float *best;        /* [n_params] weights of the best epoch */
+    double best_loss;   /* that chose it */
+    float *gradient;    /* [n_params] of one micro-block */
+    int64_t *sum;       /* [n_params + EXTRA] of all micro-blocks of a batch */
+    float *activations; /* of one micro-block */
+    float *delta;
+    float *rows; /* [gathered][d] */
+    int64_t gathered;
+} training;
+
+static void training_release(training *t)
+{
+    seg_free(t->mean);
+    seg_free(t->square);
+    seg_free(t->best);
+    seg_free(t->gradient);
+    seg_free(t->sum);
+    seg_free(t->activations);
+    seg_free(t->delta);
+    seg_free(t->rows);
+}
+
+/* Local. */
+static seg_status training_init(training *t, const seg_matrix *m, const seg_ae_opts *opts,
+                                seg_autoencoder *ae)
+{
+    SEG_TRY(ae_init(ae, opts, m->d));
+    const seg_ae_opts *complete = &ae->opts;
+    int64_t n = ae->n_params, batches = GATHER_ROWS / opts->batch;
+
+    t->ae = ae;
+    t->order = ae_order_of(m, opts);
+    t->best_loss = INFINITY;
+    t->gathered = (batches > 0 ? batches : 1) * opts->batch;
+    SEG_TRY(seg_fault("training_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(n, sizeof *t->mean, &t->mean));
+    SEG_TRY(seg_alloc(n, sizeof *t->square, &t->square));
+    SEG_TRY(seg_alloc(n, sizeof *t->best, &t->best));
+    SEG_TRY(seg_alloc(n, sizeof *t->gradient, &t->gradient));
+    SEG_TRY(seg_alloc(n + EXTRA, sizeof *t->sum, &t->sum));
+    SEG_TRY(seg_alloc(ae_activations_size(complete, SEG_AE_BLOCK_ROWS), sizeof *t->activations,
+                      &t->activations));
+    SEG_TRY(seg_alloc(2 * SEG_AE_BLOCK_ROWS, (size_t)ae_largest_width(complete) * sizeof *t->delta,
+                      &t->delta));
+    return seg_alloc(t->gathered * m->d + 1, sizeof *t->rows, &t->rows);
+}
+
+/* ---- one step ---- */
+
+/* The first `rows` of a micro-block's rows; the others are zero. */
+static void set_input(training *t, int d, int64_t rows, const float *x)
+{
+    size_t used = (size_t)(rows * d), all = (size_t)(SEG_AE_BLOCK_ROWS * d);
+
+    memcpy(t->activations, x, used * sizeof *x);
+    memset(t->activations + used, 0, (all - used) * sizeof *x);
+}
+
+/* sum += gradient in units.  Adding and taking away 1.5 * 2^52 leaves the nearest integer in the
+ * low bits, in a loop that compilers vectorise.  False if a gradient is too large or no number. */
+static bool add_gradient(int64_t n, const float *gradient, int64_t *sum)
+{
+    const double magic = 0x1.8p52;
+    int64_t zero;
+    double most = 0;
+
+    memcpy(&zero, &magic, sizeof zero);
+    for (int64_t p = 0; p < n; p++) {
+        double units = (double)gradient[p] * UNITS, shifted = units + magic;
+        int64_t bits;
+        memcpy(&bits, &shifted, sizeof bits);
+        sum[p] += bits - zero;
+        most = fabs(units) <= most ? most : fabs(units); /* NaN stays */
+    }
+    return most < MOST_UNITS;
+}
+
+/* Local.  This rank's micro-blocks of a batch whose values are x [rows][d]. */
+static void add_batch(seg_comm *comm, training *t, int64_t rows, const float *x)
+{
+    const seg_ae_opts *opts = &t->ae->opts;
+    int64_t n_params = t->ae->n_params, d = opts->width[0];
+    int64_t n_blocks = (rows + SEG_AE_BLOCK_ROWS - 1) / SEG_AE_BLOCK_ROWS;
+
+    memset(t->sum, 0, (size_t)(n_params + EXTRA) * sizeof *t->sum);
+    for (int64_t b = seg_comm_rank(comm); b < n_blocks; b += seg_comm_size(comm)) {
+        int64_t first = b * SEG_AE_BLOCK_ROWS, rest = rows - first;
+        int64_t count = rest < SEG_AE_BLOCK_ROWS ? rest : SEG_AE_BLOCK_ROWS;
+        set_input(t, (int)d, count, x + first * d);
+        ae_forward(opts, t->ae->params, SEG_AE_BLOCK_ROWS, 0, opts->n_layers, t->activations);
+        double squares = ae_backward(opts, t->ae->params, SEG_AE_BLOCK_ROWS, count,
+                                     (double)(rows * d), t->activations, t->delta, t->gradient);
+        bool good = add_gradient(n_params, t->gradient, t->sum) && squares < 0x1p40;
+        t->sum[n_params + BAD] += !good;
+        if (good) t->sum[n_params + LOSS] += (int64_t)rint(squares * LOSS_UNITS);
+    }
+}
+
+/* Adam with decoupled weight decay, in float like the weights. */
+static void adam(training *t)
+{
+    const seg_ae_opts *opts = &t->ae->opts;
+    double steps = (double)++t->n_steps;
+    float rate =
+        (float)(opts->learning_rate * sqrt(1 - pow(BETA_2, steps)) / (1 - pow(BETA_1, steps)));
+    float epsilon = (float)(EPSILON * sqrt(1 - pow(BETA_2, steps)));
+    float keep = (float)(1 - opts->learning_rate * opts->weight_decay);
+    const float beta_1 = (float)BETA_1, beta_2 = (float)BETA_2, units = (float)(1 / UNITS);
+    float *params = t->ae->params, *mean = t->mean, *square = t->square;
+
+    for (int64_t p = 0; p < t->ae->n_params; p++) {
+        float g = (float)t->sum[p] * units;
+        mean[p] = beta_1 * mean[p] + (1 - beta_1) * g;
+        square[p] = beta_2 * square[p] + (1 - beta_2) * g * g;
+        params[p] = keep * params[p] - rate * mean[p] / (sqrtf(square[p]) + epsilon);
+    }
+}
+
+/* ---- one epoch ---- */
+
+static seg_status diverged(int epoch)
+{
+    return SEG_FAIL(SEG_ERR_DATA,
+                    "the autoencoder diverged in epoch %d; use a smaller --ae-learning-rate, or "
+                    "scale and cap the columns",
+                    epoch + 1);
+}
+
+/* Collective.  Batches of the training positions [at, end), whose values are gathered at once; adds
+ * their squared errors. */
+static seg_status train_range(seg_comm *comm, const seg_matrix *m, training *t, int epoch,
+                              int64_t at, int64_t end, double *squares)
+{
+    int64_t n_params = t->ae->n_params, batch = t->ae->opts.batch, first = at;
+
+    ae_gather(comm, m, &t->order, epoch, at, end - at, t->rows);
+    for (; at < end; at += batch) {
+        add_batch(comm, t, end - at < batch ? end - at : batch, t->rows + (at - first) * m->d);
+        seg_sum_int64(comm, t->sum, n_params + EXTRA);
+        if (t->sum[n_params + BAD] > 0) return diverged(epoch);
+        *squares += (double)t->sum[n_params + LOSS] / LOSS_UNITS;
+        adam(t);
+    }
+    return SEG_OK;
+}
+
+/* Collective.  Mean squared error per cell of the validation rows; NaN if there are none. */
+static seg_status validate(seg_comm *comm, const seg_matrix *m, training *t, int epoch,
+                           double *loss)
+{
+    const seg_ae_opts *opts = &t->ae->opts;
+    int64_t sums[EXTRA] = { 0 }, n = t->order.n - t->order.n_train, d = m->d;
+
+    for (int64_t at = t->order.n_train; at < t->order.n; at += t->gathered) {
+        int64_t rest = t->order.n - at, count = rest < t->gathered ? rest : t->gathered;
+        ae_gather(comm, m, &t->order, epoch, at, count, t->rows);
+        int64_t n_blocks = (count + SEG_AE_BLOCK_ROWS - 1) / SEG_AE_BLOCK_ROWS;
+        for (int64_t b = seg_comm_rank(comm); b < n_blocks; b += seg_comm_size(comm)) {
+            int64_t first = b * SEG_AE_BLOCK_ROWS, left = count - first;
+            int64_t used = left < SEG_AE_BLOCK_ROWS ? left : SEG_AE_BLOCK_ROWS;
+            double squares = 0;
+            set_input(t, (int)d, used, t->rows + first * d);
+            ae_forward(opts, t->ae->params, SEG_AE_BLOCK_ROWS, 0, opts->n_layers, t->activations);
+            const float *y =
+                t->activations + ae_activation_at(opts, SEG_AE_BLOCK_ROWS, opts->n_layers);
+            for (int64_t i = 0; i < used * d; i++) {
+                double error = (double)(y[i] - t->activations[i]);
+                squares += error * error;
+            }
+            sums[BAD] += !(squares < 0x1p40);
+            if (squares < 0x1p40) sums[LOSS] += (int64_t)rint(squares * LOSS_UNITS);
+        }
+    }
+    seg_sum_int64(comm, sums, EXTRA);
+    if (sums[BAD] > 0) return diverged(epoch);
+    *loss = n > 0 ? (double)sums[LOSS] / LOSS_UNITS / ((double)n * (double)d) : NAN;
+    return SEG_OK;
+}
+
+/* Collective. */
+static seg_status train_epoch(seg_comm *comm, const seg_matrix *m, training *t, int epoch)
+{
+    seg_autoencoder *ae = t->ae;
+    int64_t n = t->order.n_train;
+    double squares = 0;
+
+    for (int64_t at = 0; at < n; at += t->gathered) {
+        int64_t end = n - at < t->gathered ? n : at + t->gathered;
+        SEG_TRY(train_range(comm, m, t, epoch, at, end, &squares));
+        seg_progress_set((int64_t)epoch * n + end);
+    }
+    ae->loss[epoch] = squares / ((double)n * m->d);
+    SEG_TRY(validate(comm, m, t, epoch, &ae->validation_loss[epoch]));
+
+    double loss = t->order.n_train < t->order.n ? ae->validation_loss[epoch] : ae->loss[epoch];
+    if (loss < t->best_loss) {
+        t->best_loss = loss;
+        ae->best_epoch = epoch;
+        memcpy(t->best, ae->params, (size_t)ae->n_params * sizeof *ae->params);
+    }
+    ae->n_epochs = epoch + 1;
+    seg_log_detail("epoch %d: loss %.5f, validation %.5f", epoch + 1, ae->loss[epoch],
+                   ae->validation_loss[epoch]);
+    return SEG_OK;
+}
+
+seg_status seg_ae_fit(seg_comm *comm, const seg_matrix *m, const seg_ae_opts *opts,
+                      seg_autoencoder *ae)
+{
+    seg_status status = SEG_OK;
+    training t = { 0 };
+    char summary[80];
+
+    *ae = (seg_autoencoder) { 0 };
+    SEG_TRY_OR_DONE(seg_agree(comm, training_init(&t, m, opts, ae)));
+    ae_randomise(ae);
+    seg_progress_begin("autoencoder", opts->epochs * t.order.n_train, "clients");
+    for (int epoch = 0; epoch < opts->epochs; epoch++) {
+        SEG_TRY_OR_DONE(train_epoch(comm, m, &t, epoch));
+        if (opts->patience > 0 && epoch - ae->best_epoch >= opts->patience) break;
+    }
+    memcpy(ae->params, t.best, (size_t)ae->n_params * sizeof *ae->params);
+    (void)snprintf(summary, sizeof summary, "best of %d epochs: %d, loss %.5f", ae->n_epochs,
+                   ae->best_epoch + 1, t.best_loss);
+    seg_progress_end(summary);
+done:
+    if (status != SEG_OK) seg_ae_release(ae);
+    training_release(&t);
+    return status;
+}
