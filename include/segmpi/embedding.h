@@ -30,6 +30,8 @@ typedef struct seg_embedding {
                                     in the order of the matrix; SEG_EMBED_AUTOENCODER only; owned */
 } seg_embedding;
 
+/* Local.  Columns after the embedding of d columns; a share of variance may leave fewer. */
+int seg_embedding_width(int d, const seg_embed_opts *opts);
 /* Collective.  Learns from the prepared matrix; nothing to learn for SEG_EMBED_NONE.  `e` is empty
  * on failure. */
 seg_status seg_embedding_fit(seg_comm *comm, const seg_matrix *m, const seg_embed_opts *opts,

@@ -59,12 +59,17 @@ typedef struct seg_kmeans {
  * size, largest first, ties by the first center coordinates.  `kmeans` is empty on failure. */
 seg_status seg_kmeans_fit(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                           const seg_kmeans_opts *opts, seg_kmeans *kmeans);
+/* Collective.  The clusters of `kmeans` as they look in another matrix of the same clients: *seen
+ * borrows all but its centers, which are the means of the clients there (owned by the caller,
+ * seg_free); its inertias are about them. */
+seg_status seg_kmeans_view(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                           const seg_kmeans *kmeans, seg_kmeans *seen);
 /* Local.  Bytes that a fit of `total_rows` clients allocates at its peak on a rank with `rows` of
  * them, its result included. */
 int64_t seg_kmeans_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts);
 /* Centers, sizes, figures: group kmeans/ (with cluster_centers only in scaled units; the model adds
- * original ones).  Local. */
-seg_status seg_kmeans_write(const seg_kmeans *kmeans, seg_output *out);
+ * original ones), on the dimensions `cluster` and `columns`.  Local. */
+seg_status seg_kmeans_write(const seg_kmeans *kmeans, const char *columns, seg_output *out);
 seg_status seg_kmeans_read(seg_input *in, seg_kmeans *kmeans);
 void seg_kmeans_release(seg_kmeans *kmeans);
 

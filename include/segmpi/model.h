@@ -2,6 +2,7 @@
  * model.h5. */
 #pragma once
 
+#include "segmpi/embedding.h"
 #include "segmpi/kmeans.h"
 #include "segmpi/pca.h"
 #include "segmpi/prep.h"
@@ -10,6 +11,7 @@
 
 typedef struct seg_fit_opts {
     seg_prep_opts prep;
+    seg_embed_opts embed;
     seg_kmeans_opts kmeans;
     seg_segments_opts segments;
     const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
@@ -18,8 +20,11 @@ typedef struct seg_fit_opts {
 
 typedef struct seg_model {
     seg_prep prep;
-    seg_pca pca;
+    seg_embedding embedding;
+    seg_pca pca; /* of what was clustered: the features, or their code */
     seg_kmeans kmeans;
+    double *feature_centers; /* [k][d] centers of clusters in scaled features where their code was
+                                clustered; owned; see seg_model_centers() */
     seg_segments segments;
 } seg_model;
 
@@ -43,6 +48,8 @@ seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_tab
 /* Local.  Everything but the labels.  `model` is empty on failure. */
 seg_status seg_model_read(seg_input *in, seg_model *model);
 void seg_model_release(seg_model *model);
+/* Local.  Centers [k][d] of the clusters in scaled features, whatever was clustered; borrowed. */
+const double *seg_model_centers(const seg_model *model);
 
 /* Local.  Starting centers from a file, matched to the features of `prep` by name and prepared as
  * the clients are: k points in original units -> *centers [k][d] scaled, owned by the caller

@@ -23,6 +23,7 @@ typedef struct seg_pca {
 seg_status seg_pca_fit(seg_comm *comm, const seg_matrix *m, seg_pca *pca);
 /* Local.  z [n][d] -> scores [n][n_out], n_out <= n_components. */
 void seg_pca_apply(const seg_pca *pca, int64_t n, const double *z, int n_out, double *scores);
-seg_status seg_pca_write(const seg_pca *pca, seg_output *out); /* group pca/ */
+/* Group pca/; the columns stand on the root's dimension `columns`. */
+seg_status seg_pca_write(const seg_pca *pca, const char *columns, seg_output *out);
 seg_status seg_pca_read(seg_input *in, seg_pca *pca);
 void seg_pca_release(seg_pca *pca);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "segmpi/comm.h"
+#include "segmpi/embedding.h"
 #include "segmpi/error.h"
 #include "segmpi/json.h"
 #include "segmpi/kernels.h"
@@ -48,10 +49,11 @@ typedef struct cli_shared {
     double deadline;
 } cli_shared;
 
-/* Which columns, how they are prepared, and k-means. */
+/* Which columns, how they are prepared and embedded, and k-means. */
 typedef struct cli_method {
     seg_table_opts table;
     seg_prep_opts prep;
+    seg_embed_opts embed;
     seg_kmeans_opts kmeans;
 } cli_method;
 
@@ -65,6 +67,7 @@ typedef struct cli_method {
 #define CLI_COLUMNS     128u /* --columns --exclude-columns --dataset */
 #define CLI_PREPARE     256u /* --impute --outliers --scale */
 #define CLI_KMEANS      512u /* --n-init --max-iter --tol --no-swaps */
+#define CLI_EMBED       1024u
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */
@@ -75,6 +78,9 @@ typedef struct cli_shared_row {
 extern const cli_shared_row cli_method_rows[];
 extern const int cli_n_method_rows;
 cli_method *cli_method_complete(const cli_shared *shared);
+extern const cli_shared_row cli_embed_rows[];
+extern const int cli_n_embed_rows;
+seg_embed_opts cli_embed_complete(uint64_t seed);
 
 /* ---- commands ---- */
 
@@ -103,7 +109,7 @@ extern const int cli_n_commands;
 /* SEG_ERR_USAGE with the nearest name if there is none. */
 seg_status cli_command_find(const char *name, const cli_command **out);
 
-#define CLI_MAX_ROWS 48
+#define CLI_MAX_ROWS 64
 /* The command's rows, then those of the method, then its shared ones; their number. */
 int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]);
 

@@ -186,6 +186,7 @@ const int cli_n_method_rows = (int)(sizeof cli_method_rows / sizeof *cli_method_
 cli_method *cli_method_complete(const cli_shared *shared)
 {
     method.kmeans.seed = (uint64_t)shared->seed;
+    method.embed = cli_embed_complete(method.kmeans.seed);
     method.kmeans.swaps = !words.no_swaps;
     return &method;
 }

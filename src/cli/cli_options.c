@@ -103,6 +103,7 @@ int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]
     for (int i = 0; i < command->n_options; i++)
         rows[n++] = &command->options[i];
     n = add_rows(command, cli_n_method_rows, cli_method_rows, n, rows);
+    n = add_rows(command, cli_n_embed_rows, cli_embed_rows, n, rows);
     n = add_rows(command, sizeof shared_rows / sizeof *shared_rows, shared_rows, n, rows);
     SEG_ASSERT(n <= CLI_MAX_ROWS);
     return n;

@@ -138,6 +138,7 @@ static seg_fit_opts fit_opts(cli_session *session)
 
     if (given) session->method->kmeans.n_init = 1; /* before it is recorded */
     seg_fit_opts fit = { .prep = session->method->prep,
+                         .embed = session->method->embed,
                          .kmeans = session->method->kmeans,
                          .segments = opts.segments,
                          .init_centers_path = given ? opts.init : NULL };
@@ -172,8 +173,9 @@ static seg_status check(const cli_session *session)
 {
     int k = opts.n_clusters, *n = &opts.segments.n_segments;
 
-    (void)session;
     if (*n == 0) *n = k < SEGMENTS ? k : SEGMENTS;
+    if (opts.method == SEG_INIT_CENTERS && session->method->embed.method != SEG_EMBED_NONE)
+        return SEG_FAIL(SEG_ERR_USAGE, "--init FILE and --embed do not go together");
     if (*n > k)
         return SEG_FAIL(SEG_ERR_USAGE, "--n-segments %d is more than the %d clusters of -k", *n, k);
     return SEG_OK;
@@ -221,7 +223,7 @@ const cli_command cli_fit = {
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
-              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS,
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED,
     .least_arguments = 1,
     .most_arguments = 1,
     .needs_mpi = true,

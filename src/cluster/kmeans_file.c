@@ -1,6 +1,7 @@
 /* Group kmeans/ of a model: centers in scaled units, sizes, costs.  The model adds original units
  * and the labels. */
 #include <limits.h>
+#include <stdio.h>
 
 #include "cluster_internal.h"
 
@@ -18,9 +19,12 @@ static seg_status write_figures(const seg_kmeans *kmeans, seg_output *out)
     return seg_output_attr_int(out, "kmeans", "converged", kmeans->converged);
 }
 
-seg_status seg_kmeans_write(const seg_kmeans *kmeans, seg_output *out)
+seg_status seg_kmeans_write(const seg_kmeans *kmeans, const char *columns, seg_output *out)
 {
-    SEG_TRY(seg_output_array(out, "kmeans/cluster_centers", SEG_FLOAT64, "cluster,feature",
+    char dims[40];
+
+    (void)snprintf(dims, sizeof dims, "cluster,%s", columns);
+    SEG_TRY(seg_output_array(out, "kmeans/cluster_centers", SEG_FLOAT64, dims,
                              kmeans->cluster_centers));
     SEG_TRY(seg_output_attr_text(out, "kmeans/cluster_centers", "long_name",
                                  "cluster centers in scaled units"));

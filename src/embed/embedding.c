@@ -21,6 +21,16 @@ void seg_embedding_release(seg_embedding *e)
     *e = (seg_embedding) { 0 };
 }
 
+int seg_embedding_width(int d, const seg_embed_opts *opts)
+{
+    const seg_ae_opts *ae = &opts->autoencoder;
+
+    if (opts->method == SEG_EMBED_AUTOENCODER) return ae->width[ae->code];
+    if (opts->method == SEG_EMBED_PCA && opts->components >= 1 && opts->components < d)
+        return (int)opts->components;
+    return d;
+}
+
 /* Local. */
 seg_status seg_embedding_init(seg_embedding *e, int d_in, int d_out)
 {
@@ -71,6 +81,9 @@ static seg_status fit_autoencoder(seg_comm *comm, const seg_matrix *m, seg_embed
 {
     const seg_ae_opts *opts = &e->opts.autoencoder;
 
+    if (m->weight)
+        return SEG_FAIL(SEG_ERR_USAGE,
+                        "--embed autoencoder does not know --weights; leave one out");
     SEG_TRY(seg_ae_fit(comm, m, opts, &e->autoencoder));
     seg_status local = seg_embedding_init(e, m->d, opts->width[opts->code]);
     if (local == SEG_OK) local = seg_alloc(m->rows.count, sizeof(float), &e->reconstruction_error);
@@ -159,7 +172,7 @@ static seg_status learn(seg_comm *comm, const seg_matrix *m, seg_embedding *e)
     SEG_TRY(seg_agree(comm, measure(e, m)));
     seg_max_double(comm, e->max_abs, e->d_out);
     for (int t = 0; t < e->d_out; t++)
-        e->grid[t] = seg_matrix_grid(m->rows.total, e->max_abs[t], INFINITY);
+        e->grid[t] = seg_matrix_grid(m->total_weight, e->max_abs[t], INFINITY);
     return SEG_OK;
 }
 
@@ -174,6 +187,15 @@ seg_status seg_embedding_fit(seg_comm *comm, const seg_matrix *m, const seg_embe
     return status;
 }
 
+static seg_status copy_weights(const seg_matrix *m, seg_matrix *out)
+{
+    out->total_weight = m->total_weight;
+    if (!m->weight) return SEG_OK;
+    SEG_TRY(seg_matrix_add_weights(out));
+    memcpy(out->weight, m->weight, (size_t)(m->n_tiles * SEG_LANES) * sizeof *m->weight);
+    return SEG_OK;
+}
+
 seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, seg_matrix *out)
 {
     seg_status status = SEG_OK;
@@ -181,6 +203,7 @@ seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, seg_
 
     SEG_TRY_OR_DONE(seg_fault("embedding_apply", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_matrix_init(out, m->rows, e->d_out, e->grid, e->max_abs));
+    SEG_TRY_OR_DONE(copy_weights(m, out));
     SEG_TRY_OR_DONE(pass_init(&pass, e));
     for (int64_t at = 0; at < m->rows.count; at += SEG_BLOCK_ROWS) {
         int64_t n = pass_block(&pass, e, m, at, NULL);

@@ -1,21 +1,24 @@
 /* Principal components in a model file: group pca/, its dimension `component` and the root's
  * `feature`. */
 #include <limits.h>
+#include <stdio.h>
 
 #include "embed_internal.h"
 
-seg_status seg_pca_write(const seg_pca *pca, seg_output *out)
+seg_status seg_pca_write(const seg_pca *pca, const char *columns, seg_output *out)
 {
+    char dims[40];
+
+    (void)snprintf(dims, sizeof dims, "component,%s", columns);
     SEG_TRY(seg_output_dim(out, "pca/component", pca->n_components));
-    SEG_TRY(
-        seg_output_array(out, "pca/components", SEG_FLOAT64, "component,feature", pca->components));
+    SEG_TRY(seg_output_array(out, "pca/components", SEG_FLOAT64, dims, pca->components));
     SEG_TRY(seg_output_array(out, "pca/explained_variance", SEG_FLOAT64, "component",
                              pca->explained_variance));
     SEG_TRY(seg_output_array(out, "pca/explained_variance_ratio", SEG_FLOAT64, "component",
                              pca->explained_variance_ratio));
     SEG_TRY(seg_output_array(out, "pca/singular_values", SEG_FLOAT64, "component",
                              pca->singular_values));
-    return seg_output_array(out, "pca/mean", SEG_FLOAT64, "feature", pca->mean);
+    return seg_output_array(out, "pca/mean", SEG_FLOAT64, columns, pca->mean);
 }
 
 static seg_status read_arrays(seg_input *in, seg_pca *pca)

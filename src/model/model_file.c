@@ -7,6 +7,8 @@
 #include "segmpi/timer.h"
 
 /* Rows of labels converted at a time. */
+#define ERRORS "labels/reconstruction_error"
+
 #define LABEL_SLICE (1024 * (int64_t)SEG_BLOCK_ROWS)
 
 /* int16 where the cluster numbers fit. */
@@ -27,6 +29,8 @@ static seg_status write_dims(const seg_model *model, int64_t n, seg_output *out)
         number[j] = j;
     SEG_TRY_OR_DONE(
         seg_output_names(out, "feature", model->prep.d, (const char *const *)model->prep.names));
+    if (model->feature_centers)
+        SEG_TRY_OR_DONE(seg_output_dim(out, "code", model->embedding.d_out));
     SEG_TRY_OR_DONE(seg_output_coordinates(out, "cluster", SEG_INT32, k, number));
     if (n_segments > 0)
         SEG_TRY_OR_DONE(seg_output_coordinates(out, "segment", SEG_INT32, n_segments, number));
@@ -43,11 +47,14 @@ static seg_status write_centers_original(const seg_model *model, seg_output *out
     double *original = NULL;
 
     SEG_TRY_OR_DONE(seg_alloc((int64_t)k * model->prep.d, sizeof *original, &original));
-    seg_prep_invert(&model->prep, k, model->kmeans.cluster_centers, original);
+    seg_prep_invert(&model->prep, k, seg_model_centers(model), original);
     SEG_TRY_OR_DONE(seg_output_array(out, "kmeans/cluster_centers_original", SEG_FLOAT64,
                                      "cluster,feature", original));
     SEG_TRY_OR_DONE(seg_output_attr_text(out, "kmeans/cluster_centers_original", "long_name",
                                          "cluster centers in the units of the columns"));
+    if (model->feature_centers)
+        SEG_TRY_OR_DONE(seg_output_array(out, "kmeans/feature_centers", SEG_FLOAT64,
+                                         "cluster,feature", model->feature_centers));
 done:
     seg_free(original);
     return status;
@@ -57,15 +64,17 @@ done:
 static seg_status write_small(const seg_model *model, int64_t n, const seg_provenance *provenance,
                               seg_output *out)
 {
+    const char *columns = model->feature_centers ? "code" : "feature";
     uint64_t hash;
     char model_id[17];
 
     SEG_TRY(seg_fault("model_write", SEG_ERR_IO));
     SEG_TRY(write_dims(model, n, out));
     SEG_TRY(seg_prep_write(&model->prep, out));
-    SEG_TRY(seg_kmeans_write(&model->kmeans, out));
+    SEG_TRY(seg_embedding_write(&model->embedding, out));
+    SEG_TRY(seg_kmeans_write(&model->kmeans, columns, out));
     SEG_TRY(write_centers_original(model, out));
-    SEG_TRY(seg_pca_write(&model->pca, out));
+    SEG_TRY(seg_pca_write(&model->pca, columns, out));
     SEG_TRY(seg_segments_write(&model->segments, out));
     SEG_TRY(seg_provenance_write(provenance, out));
     SEG_TRY(seg_output_content_hash(out, &hash));
@@ -101,6 +110,11 @@ static seg_status declare_labels(const seg_model *model, seg_output *out)
     SEG_TRY(seg_output_rows(out, "labels/margin", SEG_FLOAT32, 0, "client"));
     for (int i = 0; i < 3; i++)
         SEG_TRY(seg_output_attr_text(out, long_names[i][0], "long_name", long_names[i][1]));
+    if (model->embedding.reconstruction_error) {
+        SEG_TRY(seg_output_rows(out, ERRORS, SEG_FLOAT32, 0, "client"));
+        SEG_TRY(seg_output_attr_text(out, ERRORS, "long_name",
+                                     "mean squared error of the autoencoder, in scaled units"));
+    }
     return declare_segment_labels(&model->segments, out);
 }
 
@@ -151,7 +165,11 @@ done:
 /* Local.  This rank's rows. */
 static seg_status write_labels(const seg_model *model, seg_rows rows, seg_output *out)
 {
+    const float *errors = model->embedding.reconstruction_error;
+
     SEG_TRY(write_cluster_labels(&model->kmeans, rows, out));
+    if (errors && rows.count > 0)
+        SEG_TRY(seg_output_write(out, ERRORS, rows.first, rows.count, errors));
     return write_segment_labels(model, rows, out);
 }
 
@@ -171,6 +189,27 @@ seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_tab
     return SEG_OK;
 }
 
+static seg_status read_feature_centers(seg_input *in, seg_model *model)
+{
+    int k = model->kmeans.n_clusters, d = model->prep.d;
+
+    if (model->embedding.opts.method == SEG_EMBED_NONE) return SEG_OK;
+    SEG_TRY(seg_alloc((int64_t)k * d, sizeof(double), &model->feature_centers));
+    return seg_input_array(in, "kmeans/feature_centers", SEG_FLOAT64, k, d, model->feature_centers);
+}
+
+/* The stages are of the same columns. */
+static bool fits_together(const seg_model *model)
+{
+    const seg_embedding *e = &model->embedding;
+    bool embedded = e->opts.method != SEG_EMBED_NONE;
+    int d = embedded ? e->d_out : model->prep.d;
+
+    return (!embedded || e->d_in == model->prep.d) && model->kmeans.d == d && model->pca.d == d &&
+           (model->segments.n_segments == 0 ||
+            model->segments.n_clusters == model->kmeans.n_clusters);
+}
+
 seg_status seg_model_read(seg_input *in, seg_model *model)
 {
     seg_status status = SEG_OK;
@@ -178,11 +217,12 @@ seg_status seg_model_read(seg_input *in, seg_model *model)
     *model = (seg_model) { 0 };
     SEG_TRY_OR_DONE(seg_input_expect(in, "model"));
     SEG_TRY_OR_DONE(seg_prep_read(in, &model->prep));
+    SEG_TRY_OR_DONE(seg_embedding_read(in, &model->embedding));
     SEG_TRY_OR_DONE(seg_kmeans_read(in, &model->kmeans));
     SEG_TRY_OR_DONE(seg_pca_read(in, &model->pca));
     SEG_TRY_OR_DONE(seg_segments_read(in, &model->segments));
-    if (model->kmeans.d != model->prep.d || model->pca.d != model->prep.d ||
-        (model->segments.n_segments > 0 && model->segments.n_clusters != model->kmeans.n_clusters))
+    SEG_TRY_OR_DONE(read_feature_centers(in, model));
+    if (!fits_together(model))
         status =
             SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not fit together", seg_input_path(in));
 done:

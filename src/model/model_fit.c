@@ -1,16 +1,30 @@
-/* The method on one screen: table -> prepared matrix -> PCA -> clusters -> segments. */
+/* The method on one screen: table -> prepared matrix -> code -> PCA -> clusters -> segments. */
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
 #include "segmpi/model.h"
 #include "segmpi/timer.h"
 
+/* Collective.  The clusters as they look in the prepared features: as they are, unless a code of
+ * the features was clustered. */
+static seg_status see_in_features(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                                  seg_model *model, seg_kmeans *seen)
+{
+    *seen = model->kmeans;
+    if (model->embedding.opts.method == SEG_EMBED_NONE) return SEG_OK;
+    SEG_TRY(seg_kmeans_view(comm, kernels, m, &model->kmeans, seen));
+    model->feature_centers = seen->cluster_centers;
+    return SEG_OK;
+}
+
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                          seg_table *extra, const seg_fit_opts *opts, seg_model *model)
 {
     seg_status status = SEG_OK;
-    seg_matrix m = { 0 };
+    seg_matrix m = { 0 }, code = { 0 };
+    const seg_matrix *x = &m; /* what is clustered */
     seg_kmeans_opts kmeans = opts->kmeans;
-    seg_segments_input input = { table, extra, &model->prep, &m, &model->kmeans };
+    seg_kmeans seen = { 0 };
+    seg_segments_input input = { table, extra, &model->prep, &m, &seen };
     seg_guide *guide = NULL;
     double *centers = NULL;
 
@@ -20,32 +34,48 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     SEG_TRY_OR_DONE(seg_prep_fit(comm, table, &opts->prep, &model->prep));
     SEG_TRY_OR_DONE(seg_agree(comm, seg_prep_apply(&model->prep, table, &m)));
 
+    if (opts->embed.method != SEG_EMBED_NONE) {
+        seg_phase_begin("embed");
+        SEG_TRY_OR_DONE(seg_embedding_fit(comm, &m, &opts->embed, &model->embedding));
+        SEG_TRY_OR_DONE(seg_agree(comm, seg_embedding_apply(&model->embedding, &m, &code)));
+        x = &code;
+    }
     seg_phase_begin("pca");
-    SEG_TRY_OR_DONE(seg_pca_fit(comm, &m, &model->pca));
+    SEG_TRY_OR_DONE(seg_pca_fit(comm, x, &model->pca));
 
     seg_phase_begin("k-means");
     if (kmeans.init == SEG_INIT_CENTERS)
         SEG_TRY_OR_DONE(seg_agree(comm, seg_centers_read(opts->init_centers_path, &model->prep,
                                                          kmeans.n_clusters, &centers)));
     kmeans.init_centers = centers;
-    SEG_TRY_OR_DONE(seg_kmeans_fit(comm, kernels, &m, &kmeans, &model->kmeans));
+    SEG_TRY_OR_DONE(seg_kmeans_fit(comm, kernels, x, &kmeans, &model->kmeans));
 
     seg_phase_begin("segments");
+    SEG_TRY_OR_DONE(see_in_features(comm, kernels, &m, model, &seen));
     SEG_TRY_OR_DONE(
         seg_segments_fit(comm, kernels, &input, guide, &opts->segments, &model->segments));
 done:
     seg_phase_end();
     if (status != SEG_OK) seg_model_release(model);
     seg_matrix_release(&m);
+    seg_matrix_release(&code);
     seg_guide_free(guide);
     seg_free(centers);
     return status;
 }
 
+const double *seg_model_centers(const seg_model *model)
+{
+    return model->feature_centers ? model->feature_centers : model->kmeans.cluster_centers;
+}
+
 void seg_model_release(seg_model *model)
 {
     seg_prep_release(&model->prep);
+    seg_embedding_release(&model->embedding);
     seg_pca_release(&model->pca);
     seg_kmeans_release(&model->kmeans);
     seg_segments_release(&model->segments);
+    seg_free(model->feature_centers);
+    model->feature_centers = NULL;
 }

@@ -27,15 +27,17 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
     int64_t blocks = (seg_rows_blocks(n) + n_ranks - 1) / n_ranks;
     int64_t rows = blocks * SEG_BLOCK_ROWS < n ? blocks * SEG_BLOCK_ROWS : n;
     int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
-    int64_t kmeans = seg_kmeans_memory(n, rows, (int)d, &opts->kmeans);
+    int64_t width = seg_embedding_width((int)d, &opts->embed); /* of what is clustered */
+    int64_t kmeans = seg_kmeans_memory(n, rows, (int)width, &opts->kmeans);
+    int64_t code = width == d ? 0 : (rows + SEG_LANES) * width * (int64_t)sizeof(float);
     int label_bytes = (opts->kmeans.n_clusters <= INT16_MAX + 1 ? 2 : 4) +
                       (opts->kmeans.n_clusters <= SEG_REFINE_MAX);
 
     return (seg_fit_plan) {
         .n = n,
         .d = (int)d,
-        .memory =
-            larger(prep_memory(d), SEG_SLICE_ROWS * d * 8 + matrix + larger(pca_memory(d), kmeans)),
+        .memory = larger(prep_memory(d),
+                         SEG_SLICE_ROWS * d * 8 + matrix + code + larger(pca_memory(d), kmeans)),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)),
     };
 }

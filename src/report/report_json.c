@@ -27,9 +27,9 @@ static void add_clusters(seg_json *json, const seg_model *model, double *origina
 {
     const seg_kmeans *kmeans = &model->kmeans;
     seg_json *part = seg_json_object(), *size = seg_json_array(), *centers = seg_json_array();
-    int k = kmeans->n_clusters, d = kmeans->d;
+    int k = kmeans->n_clusters, d = model->prep.d;
 
-    seg_prep_invert(&model->prep, k, kmeans->cluster_centers, original);
+    seg_prep_invert(&model->prep, k, seg_model_centers(model), original);
     for (int j = 0; j < k; j++) {
         seg_json_add_int(size, NULL, kmeans->cluster_size[j]);
         seg_json_add_doubles(centers, NULL, d, &original[(int64_t)j * d]);
@@ -57,15 +57,37 @@ static void add_components(seg_json *json, const seg_pca *pca)
     seg_json_add(json, "pca", part);
 }
 
+static void add_embedding(seg_json *json, const seg_embedding *e)
+{
+    const seg_autoencoder *ae = &e->autoencoder;
+    seg_json *part = seg_json_object(), *widths;
+
+    seg_json_add(json, "embedding", part);
+    seg_json_add_int(part, "n_columns", e->d_out);
+    if (e->opts.method == SEG_EMBED_PCA) {
+        seg_json_add_doubles(part, "explained_variance_ratio", e->d_out,
+                             e->pca.explained_variance_ratio);
+        return;
+    }
+    widths = seg_json_array();
+    for (int i = 0; i <= ae->opts.n_layers; i++)
+        seg_json_add_int(widths, NULL, ae->opts.width[i]);
+    seg_json_add(part, "widths", widths);
+    seg_json_add_int(part, "best_epoch", ae->best_epoch);
+    seg_json_add_doubles(part, "loss_curve", ae->n_epochs, ae->loss);
+    seg_json_add_doubles(part, "validation_loss_curve", ae->n_epochs, ae->validation_loss);
+}
+
 seg_status seg_report_model_json(const seg_model *model, seg_json **out)
 {
     double *original;
 
-    SEG_TRY(seg_alloc((int64_t)model->kmeans.n_clusters * model->kmeans.d, sizeof *original,
-                      &original));
+    SEG_TRY(
+        seg_alloc((int64_t)model->kmeans.n_clusters * model->prep.d, sizeof *original, &original));
     *out = seg_json_object();
     report_segments_json(*out, &model->segments, model->prep.n);
     add_columns(*out, &model->prep);
+    if (model->embedding.opts.method != SEG_EMBED_NONE) add_embedding(*out, &model->embedding);
     add_clusters(*out, model, original);
     add_components(*out, &model->pca);
     seg_free(original);

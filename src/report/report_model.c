@@ -67,6 +67,30 @@ static void print_preparation(const seg_prep *prep)
     printf("  scale      %s\n", scale_words[opts->scale]);
 }
 
+static void print_embedding(const seg_embedding *e)
+{
+    const seg_autoencoder *ae = &e->autoencoder;
+
+    if (e->opts.method == SEG_EMBED_NONE) return;
+    report_heading("Embedding");
+    if (e->opts.method == SEG_EMBED_PCA) {
+        double share = 0;
+        for (int c = 0; c < e->d_out; c++)
+            share += e->pca.explained_variance_ratio[c];
+        printf("  %d principal components with %.1f %% of the variance%s\n", e->d_out, 100 * share,
+               e->opts.whiten ? ", whitened" : "");
+        return;
+    }
+    printf("  autoencoder ");
+    for (int i = 0; i <= ae->opts.n_layers; i++)
+        printf("%s%d", i > 0 ? "-" : "", ae->opts.width[i]);
+    printf(", the code of %d is clustered\n  epoch %d of %d is kept: mean squared error %.5f",
+           e->d_out, ae->best_epoch + 1, ae->n_epochs, ae->loss[ae->best_epoch]);
+    if (ae->validation_loss[ae->best_epoch] >= 0)
+        printf(", %.5f on clients kept out of training", ae->validation_loss[ae->best_epoch]);
+    putchar('\n');
+}
+
 static void print_clusters(const seg_kmeans *kmeans, int64_t n)
 {
     char size[32];
@@ -150,12 +174,13 @@ seg_status seg_report_model(const seg_model *model)
 
     SEG_TRY(seg_fault("report_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc((int64_t)k * d, sizeof *original, &original));
-    seg_prep_invert(&model->prep, k, kmeans->cluster_centers, original);
+    seg_prep_invert(&model->prep, k, seg_model_centers(model), original);
 
     printf("%s clients, %d features, %d clusters\n", seg_text_count(model->prep.n, n, sizeof n), d,
            k);
     report_segments(&model->segments, model->prep.n);
     print_preparation(&model->prep);
+    print_embedding(&model->embedding);
     print_clusters(kmeans, model->prep.n);
     print_centers(&model->prep, k, original);
     print_components(&model->pca);

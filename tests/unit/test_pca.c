@@ -223,7 +223,7 @@ static seg_status write_model(const seg_pca *pca)
 
     SEG_TRY_OR_DONE(seg_output_open(comm, path, "model", true, &out));
     status = seg_output_names(out, "feature", 4, names);
-    if (status == SEG_OK) status = seg_pca_write(pca, out);
+    if (status == SEG_OK) status = seg_pca_write(pca, "feature", out);
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, status));
 done:
     seg_output_free(out);
