@@ -1,4 +1,4 @@
-/* The level that runs, chosen once; built for the baseline, so that it can run before it knows the
+/* The level that runs; built for the baseline, so that it can run before it knows the
  * CPU. */
 #include <stdlib.h>
 #include <string.h>

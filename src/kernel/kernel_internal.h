@@ -1,4 +1,4 @@
-/* Inside kernel/: the tables of the levels, and what the CPU and its OS offer. */
+/* Inside kernel/: the tables of the levels. */
 #pragma once
 
 #include "segmpi/kernels.h"
