@@ -12,6 +12,10 @@ typedef enum seg_verbosity { SEG_QUIET = -1, SEG_NORMAL = 0, SEG_VERBOSE = 1 } s
 void seg_log_init(const char *command, seg_verbosity verbosity);
 const char *seg_log_command(void);
 
+/* While hushed, notes, warnings and progress are not shown: for repetitions of a step that has told
+ * already. */
+void seg_log_hush(bool hushed);
+
 /* Shown unless --quiet.  One line; no final newline in the format. */
 void seg_log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Shown with --verbose only. */

@@ -14,6 +14,7 @@ typedef struct seg_fit_opts {
     seg_embed_opts embed;
     seg_kmeans_opts kmeans;
     seg_segments_opts segments;
+    const char *match_path; /* an earlier model, whose segments keep number and name; NULL: none */
     const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
                                       kmeans/cluster_centers_original */
 } seg_fit_opts;
@@ -50,6 +51,10 @@ seg_status seg_model_read(seg_input *in, seg_model *model);
 void seg_model_release(seg_model *model);
 /* Local.  Centers [k][d] of the clusters in scaled features, whatever was clustered; borrowed. */
 const double *seg_model_centers(const seg_model *model);
+
+/* Local.  An earlier model with segments; id: its model_id, filled.  `model` is empty on failure.
+ */
+seg_status seg_model_open_previous(const char *path, seg_model *model, char id[SEG_MODEL_ID]);
 
 /* Local.  Starting centers from a file, matched to the features of `prep` by name and prepared as
  * the clients are: k points in original units -> *centers [k][d] scaled, owned by the caller

@@ -13,8 +13,9 @@ typedef enum seg_purpose {
     SEG_RANDOM_SAMPLE = 3,   /* samples of rows */
     SEG_RANDOM_GENERATE = 4, /* synthetic clients */
     SEG_RANDOM_TEST = 5,
-    SEG_RANDOM_WEIGHTS = 6, /* of a network, before training */
-    SEG_RANDOM_SHUFFLE = 7  /* order of clients in training */
+    SEG_RANDOM_WEIGHTS = 6,  /* of a network, before training */
+    SEG_RANDOM_SHUFFLE = 7,  /* order of clients in training */
+    SEG_RANDOM_BOOTSTRAP = 8 /* draws with replacement */
 } seg_purpose;
 
 typedef struct seg_random {

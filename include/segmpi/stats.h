@@ -45,6 +45,19 @@ void seg_moments_fill(seg_moments *m, int t, double value);
 seg_status seg_order_statistics(seg_comm *comm, seg_table *table, int q, const int64_t *rank_of,
                                 double *value);
 
+/* Groups of clients, which may overlap: a client with label l belongs to n_of_label groups. */
+typedef struct seg_groups {
+    int n;                /* groups */
+    const int32_t *label; /* [rows.count] of this rank's rows; NULL: 0 for all */
+    int n_of_label;
+    const int *of_label; /* [labels][n_of_label], each below n */
+} seg_groups;
+
+/* Collective.  The same for each group: rank_of [n][d][q] -> value [n][d][q], in the same passes.
+ */
+seg_status seg_group_order_statistics(seg_comm *comm, seg_table *table, const seg_groups *groups,
+                                      int q, const int64_t *rank_of, double *value);
+
 /* numpy's linear method: position (n - 1) * p between order statistics lower = floor and lower + 1.
  */
 typedef struct seg_quantile_position {

@@ -41,6 +41,10 @@ static char *next_line(char *line, int size, void *user)
     }
     memcpy(line, r->rest, length);
     line[length] = '\0';
+    if (line[strspn(line, " \t")] == '[' && !strchr(line, ']')) {
+        r->status = SEG_FAIL(SEG_ERR_DATA, "the ']' of the section is missing");
+        return NULL;
+    }
     r->rest += length + (r->rest[length] == '\n');
     return line;
 }

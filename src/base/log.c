@@ -12,6 +12,7 @@
 
 static const char *log_command = "";
 static seg_verbosity log_verbosity = SEG_NORMAL;
+static bool log_hushed;
 
 static struct {
     const char *phase, *unit;
@@ -31,9 +32,14 @@ const char *seg_log_command(void)
     return log_command;
 }
 
+void seg_log_hush(bool hushed)
+{
+    log_hushed = hushed;
+}
+
 static bool speaks(seg_verbosity level)
 {
-    return seg_error_rank() == 0 && log_verbosity >= level;
+    return seg_error_rank() == 0 && log_verbosity >= level && !log_hushed;
 }
 
 static void say(const char *prefix, const char *format, va_list args)
@@ -69,7 +75,7 @@ void seg_log_warning(const char *format, ...)
 {
     va_list args;
 
-    if (seg_error_rank() != 0) return;
+    if (!speaks(SEG_QUIET)) return;
     va_start(args, format);
     say("warning: ", format, args);
     va_end(args);

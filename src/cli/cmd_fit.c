@@ -12,7 +12,7 @@
 #define SEGMENTS 4 /* where the user does not say */
 
 static struct {
-    const char *output, *init, *merge, *profile_only;
+    const char *output, *init, *merge, *profile_only, *match;
     seg_init_method method;
     int n_clusters;
     seg_segments_opts segments;
@@ -95,6 +95,12 @@ static const cli_option rows[] = {
       .kind = CLI_FILE,
       .value = &opts.segments.schema,
       .marks = CLI_RECORDED },
+    { .name = "match",
+      .argument = "FILE",
+      .help = "an earlier model: segments that share most of their clients keep number and name",
+      .kind = CLI_FILE,
+      .value = &opts.match,
+      .marks = CLI_RECORDED },
     { .name = "profile-only",
       .argument = "LIST",
       .help = "show these columns in the profile, but keep them out of the distances",
@@ -141,9 +147,11 @@ static seg_fit_opts fit_opts(cli_session *session)
                          .embed = session->method->embed,
                          .kmeans = session->method->kmeans,
                          .segments = opts.segments,
+                         .match_path = opts.match,
                          .init_centers_path = given ? opts.init : NULL };
     fit.kmeans.n_clusters = opts.n_clusters;
     fit.kmeans.init = opts.method;
+    fit.segments.seed = fit.kmeans.seed;
     return fit;
 }
 
@@ -187,13 +195,13 @@ static seg_status run(cli_session *session)
     const char *outputs[] = { opts.output, session->shared->json };
     const seg_fit_opts fit = fit_opts(session);
     const char *inputs[] = { session->arguments[0], fit.init_centers_path, fit.segments.catalog,
-                             fit.segments.schema };
+                             fit.segments.schema, fit.match_path };
     seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
     seg_status local = SEG_OK;
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 4, inputs));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 5, inputs));
     SEG_TRY_OR_DONE(open_tables(session, &table, &extra));
     if (session->shared->dry_run) {
         seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);

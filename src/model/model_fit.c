@@ -24,11 +24,18 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     const seg_matrix *x = &m; /* what is clustered */
     seg_kmeans_opts kmeans = opts->kmeans;
     seg_kmeans seen = { 0 };
-    seg_segments_input input = { table, extra, &model->prep, &m, &seen };
+    seg_model old = { 0 };
+    seg_previous previous = { &old.prep, &old.embedding, &old.kmeans, &old.segments, "" };
+    seg_segments_input input = { table, extra, &model->prep, &m, &seen, x, &model->kmeans, NULL };
     seg_guide *guide = NULL;
     double *centers = NULL;
 
     *model = (seg_model) { 0 };
+    if (opts->match_path) {
+        SEG_TRY_OR_DONE(
+            seg_agree(comm, seg_model_open_previous(opts->match_path, &old, previous.id)));
+        input.previous = &previous;
+    }
     SEG_TRY_OR_DONE(seg_guide_load(comm, &input, &opts->segments, &guide));
     seg_phase_begin("prepare");
     SEG_TRY_OR_DONE(seg_prep_fit(comm, table, &opts->prep, &model->prep));
@@ -38,7 +45,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
         seg_phase_begin("embed");
         SEG_TRY_OR_DONE(seg_embedding_fit(comm, &m, &opts->embed, &model->embedding));
         SEG_TRY_OR_DONE(seg_agree(comm, seg_embedding_apply(&model->embedding, &m, &code)));
-        x = &code;
+        input.space = x = &code;
     }
     seg_phase_begin("pca");
     SEG_TRY_OR_DONE(seg_pca_fit(comm, x, &model->pca));
@@ -60,6 +67,7 @@ done:
     seg_matrix_release(&m);
     seg_matrix_release(&code);
     seg_guide_free(guide);
+    seg_model_release(&old);
     seg_free(centers);
     return status;
 }

@@ -7,8 +7,11 @@
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
-#define STRONGEST 3 /* features shown */
-#define MARGIN    15
+#define STRONGEST   3 /* features shown */
+#define MARGIN      15
+#define SHARE_LEAST 0.05
+#define Z_STRONG    0.5
+#define STABLE      0.75
 
 static const char *const merge_words[] = { "guided by the catalog", "Ward on amounts",
                                            "average linkage on amounts", "k-means on amounts" };
@@ -30,32 +33,136 @@ static void print_strongest(const seg_segments *s, int segment)
     report_paragraph(MARGIN, text);
 }
 
+/* What makes a segment hard to act on. */
+static void print_doubts(const seg_segments *s, int i, double share)
+{
+    int column;
+
+    if (share < SHARE_LEAST)
+        report_paragraph(MARGIN, "Note: fewer than 5 % of the clients are in it.");
+    if (seg_segments_strongest(s, i, 1, &column) > 0 && fabs(s->z[i * s->d + column]) < Z_STRONG)
+        report_paragraph(MARGIN, "Note: no feature lies more than 0.5 sd from the average.");
+    if (s->segment[i].stability < STABLE)
+        report_paragraph(MARGIN, "Note: it is not found again reliably in drawn samples.");
+}
+
 static void print_segment(const seg_segments *s, int i, int64_t n)
 {
     const seg_segment *segment = &s->segment[i];
-    char name[256], size[32];
+    double share = (double)segment->size / (double)n;
+    char name[256], size[32], was[32] = "";
 
-    printf("  %2d %6.1f %%  %s (%s clients)\n", i, 100 * (double)segment->size / (double)n,
+    if (*s->matched && segment->previous < 0) snprintf(was, sizeof was, ", new");
+    if (*s->matched && segment->previous >= 0 && segment->previous != i)
+        snprintf(was, sizeof was, ", was %d", segment->previous);
+    printf("  %2d %6.1f %%  %s (%s clients%s)\n", i, 100 * share,
            seg_text_clean(segment->name, name, sizeof name),
-           seg_text_count(segment->size, size, sizeof size));
+           seg_text_count(segment->size, size, sizeof size), was);
     print_strongest(s, i);
     report_paragraph(MARGIN, segment->description);
     report_paragraph(MARGIN, segment->recommendation);
+    print_doubts(s, i, share);
+}
+
+static double percent_above(double cost, double least)
+{
+    return least > 0 ? 100 * (cost / least - 1) : 0;
+}
+
+static void print_merge(const seg_segments *s)
+{
+    char text[400];
+    const char *all = s->merge != SEG_MERGE_CATALOG && s->n_amounts == 0
+                          ? " (no column is known to be one, so on all)"
+                          : "";
+
+    if (s->n_segments == s->n_clusters) return;
+    snprintf(text, sizeof text,
+             "%d clusters merged into %d segments, %s%s: the cost is %.1f %% above the cheapest "
+             "merge and %.1f %% above %d clusters fitted directly",
+             s->n_clusters, s->n_segments, merge_words[s->merge], all,
+             percent_above(s->cost, s->least_cost), percent_above(s->cost, s->direct_cost),
+             s->n_segments);
+    report_paragraph(2, text);
+}
+
+static void print_match(const seg_segments *s)
+{
+    char text[200];
+
+    if (*s->matched == '\0') return;
+    snprintf(text, sizeof text,
+             "matched with model %s: %.1f %% of the clients are in the same segment in both "
+             "(adjusted Rand index %.3f)",
+             s->matched, 100 * s->match_share, s->match_rand);
+    report_paragraph(2, text);
+}
+
+static void print_clusters(const seg_segments *s, int segment)
+{
+    int shown = 0;
+
+    for (int j = 0; j < s->n_clusters; j++)
+        if (s->cluster_to_segment[j] == segment) printf("%s%d", shown++ > 0 ? " " : "", j);
+    putchar('\n');
+}
+
+static void print_quality(const seg_segments *s)
+{
+    report_heading("How sharp the segments are");
+    printf("      stability   between   %sclusters\n", *s->matched ? "overlap   " : "");
+    for (int i = 0; i < s->n_segments; i++) {
+        printf("  %2d  %9.2f %7.1f %%  ", i, s->segment[i].stability, 100 * s->segment[i].between);
+        if (*s->matched) printf("%8.2f  ", s->segment[i].overlap);
+        print_clusters(s, i);
+    }
+    report_paragraph(
+        2, "stability: mean Jaccard index with its like in 20 fits of drawn clients, 0.75 "
+           "and more is stable; between: share of its clients that are less than 10 % "
+           "farther from another segment");
+    print_merge(s);
+    print_match(s);
+}
+
+/* The paths to the leaves below `node`, behind the conditions so far. */
+static void print_leaves(const seg_segments *s, int node, const char *conditions)
+{
+    const seg_tree_node *n = &s->tree.node[node];
+    char text[1024], column[200], clients[32];
+
+    if (n->column >= 0) {
+        for (int side = 0; side < 2; side++) {
+            snprintf(text, sizeof text, "%s%s%s %s %.15g", conditions,
+                     *conditions ? " and " : "if ",
+                     seg_text_clean(s->column[n->column], column, sizeof column),
+                     side == 0 ? "<=" : ">", n->threshold);
+            print_leaves(s, side == 0 ? n->left : n->right, text);
+        }
+        return;
+    }
+    if (n->clients == 0) return;
+    snprintf(text, sizeof text, "%s%s%.160s (%.0f %% of %s clients)", conditions,
+             *conditions ? ": " : "", s->segment[n->segment].name,
+             100 * (double)n->hits / (double)n->clients,
+             seg_text_count(n->clients, clients, sizeof clients));
+    report_paragraph(2, text);
 }
 
 void report_segments(const seg_segments *s, int64_t n)
 {
+    char heading[128];
+
     if (s->n_segments == 0) return;
     report_heading("Segments");
     for (int i = 0; i < s->n_segments; i++)
         print_segment(s, i, n);
-    if (s->n_segments == s->n_clusters) return;
-    printf("  %d clusters in %d segments, %s%s; costs %.1f %% more than the cheapest merge\n",
-           s->n_clusters, s->n_segments, merge_words[s->merge],
-           s->merge != SEG_MERGE_CATALOG && s->n_amounts == 0
-               ? " (no column is known to be one, so on all)"
-               : "",
-           s->least_cost > 0 ? 100 * (s->cost / s->least_cost - 1) : 0.0);
+    print_quality(s);
+    if (s->tree.n_nodes < 2) return;
+    snprintf(heading, sizeof heading,
+             "The segments in simple rules, right for %.1f %% of all clients",
+             100 * s->tree.fidelity);
+    report_heading(heading);
+    print_leaves(s, 0, "");
 }
 
 static seg_json *segment_json(const seg_segments *s, int i, int64_t n)
@@ -72,9 +179,37 @@ static seg_json *segment_json(const seg_segments *s, int i, int64_t n)
     for (int j = 0; j < s->n_clusters; j++)
         if (s->cluster_to_segment[j] == i) seg_json_add_int(clusters, NULL, j);
     seg_json_add(json, "clusters", clusters);
+    seg_json_add_double(json, "stability", segment->stability);
+    seg_json_add_double(json, "between", segment->between);
+    if (*s->matched) seg_json_add_int(json, "previous", segment->previous);
+    if (*s->matched) seg_json_add_double(json, "overlap", segment->overlap);
     seg_json_add_doubles(json, "mean", s->d, &s->mean[i * s->d]);
+    seg_json_add_doubles(json, "median", s->d, &s->median[i * s->d]);
     seg_json_add_doubles(json, "z", s->d, &s->z[i * s->d]);
     return json;
+}
+
+static void add_tree(seg_json *to, const seg_segments *s)
+{
+    seg_json *tree = seg_json_object(), *nodes = seg_json_array();
+
+    for (int i = 0; i < s->tree.n_nodes; i++) {
+        const seg_tree_node *node = &s->tree.node[i];
+        seg_json *json = seg_json_object();
+        if (node->column >= 0) {
+            seg_json_add_text(json, "feature", s->column[node->column]);
+            seg_json_add_double(json, "threshold", node->threshold);
+            seg_json_add_int(json, "left", node->left);
+            seg_json_add_int(json, "right", node->right);
+        }
+        seg_json_add_int(json, "segment", node->segment);
+        seg_json_add_int(json, "clients", node->clients);
+        seg_json_add_int(json, "hits", node->hits);
+        seg_json_add(nodes, NULL, json);
+    }
+    seg_json_add(tree, "node", nodes);
+    seg_json_add_double(tree, "fidelity", s->tree.fidelity);
+    seg_json_add(to, "tree", tree);
 }
 
 void report_segments_json(seg_json *json, const seg_segments *s, int64_t n)
@@ -94,5 +229,12 @@ void report_segments_json(seg_json *json, const seg_segments *s, int64_t n)
     seg_json_add_text(part, "merge_method", merge_names[s->merge]);
     seg_json_add_double(part, "cost", s->cost);
     seg_json_add_double(part, "least_cost", s->least_cost);
+    seg_json_add_double(part, "direct_cost", s->direct_cost);
+    if (*s->matched) {
+        seg_json_add_text(part, "matched_model", s->matched);
+        seg_json_add_double(part, "match_share", s->match_share);
+        seg_json_add_double(part, "match_rand", s->match_rand);
+    }
+    add_tree(part, s);
     seg_json_add(json, "segments", part);
 }

@@ -1,6 +1,6 @@
 # The built-in catalog and dictionary of columns: the files of data/, compiled in, so that a program that was copied
 # elsewhere still has them.
-seg_folder(segment seg_cluster seg_prep seg_stats seg_table seg_store seg_comm seg_kernel seg_base m)
+seg_folder(segment seg_cluster seg_embed seg_prep seg_stats seg_table seg_store seg_comm seg_kernel seg_base m)
 
 set(built_in ${CMAKE_CURRENT_BINARY_DIR}/segment_builtin.c)
 set(code "extern const char segment_builtin_catalog[], segment_builtin_schema[];\n")

@@ -23,15 +23,17 @@ typedef struct block {
     int rows;
 } block;
 
-#define N_BLOCKS 5
+#define N_BLOCKS 7
 
 static void blocks_of(const seg_segments *s, block blocks[N_BLOCKS])
 {
     const int n = s->n_segments, k = s->n_clusters, d = s->d;
     const block all[N_BLOCKS] = {
         { "mean", "segment,feature", s->mean, n },
+        { "median", "segment,feature", s->median, n },
         { "z", "segment,feature", s->z, n },
         { "cluster_mean", "cluster,feature", s->mean + n * d, k },
+        { "cluster_median", "cluster,feature", s->median + n * d, k },
         { "cluster_z", "cluster,feature", s->z + n * d, k },
         { "effect", "feature", s->effect, 1 },
     };
@@ -137,35 +139,73 @@ static seg_status read_texts(seg_input *in, seg_segments *s)
 
 /* ---- one value per segment ---- */
 
+static const struct {
+    const char *path;
+    size_t offset;
+    const char *long_name;
+} figures[] = {
+    { GROUP "/fit", offsetof(seg_segment, fit),
+      "fit to the entry of the catalog, -1 to 1; NaN: the name is made of features" },
+    { GROUP "/stability", offsetof(seg_segment, stability),
+      "mean Jaccard index with its like in new fits of drawn clients" },
+    { GROUP "/between", offsetof(seg_segment, between),
+      "share of its clients that are nearly as close to another segment" },
+    { GROUP "/overlap", offsetof(seg_segment, overlap),
+      "Jaccard index with its like in the earlier model" },
+};
+#define N_FIGURES 4
+
+/* The double at an offset of a segment. */
+static double *figure_of(const seg_segments *s, int segment, size_t offset)
+{
+    return (double *)(void *)((char *)&s->segment[segment] + offset);
+}
+
 static seg_status write_figures(const seg_segments *s, seg_output *out)
 {
-    double fit[SEG_SEGMENTS_MAX], share[SEG_SEGMENTS_MAX];
+    double share[SEG_SEGMENTS_MAX], value[SEG_SEGMENTS_MAX];
     int64_t size[SEG_SEGMENTS_MAX], all = 0;
+    int32_t previous[SEG_SEGMENTS_MAX];
+    int n = s->n_segments;
 
-    for (int i = 0; i < s->n_segments; i++)
+    for (int i = 0; i < n; i++)
         all += s->segment[i].size;
-    for (int i = 0; i < s->n_segments; i++) {
-        fit[i] = s->segment[i].fit;
+    for (int i = 0; i < n; i++) {
         size[i] = s->segment[i].size;
         share[i] = (double)size[i] / (double)all;
+        previous[i] = s->segment[i].previous;
     }
     SEG_TRY(seg_output_array(out, GROUP "/size", SEG_INT64, "segment", size));
     SEG_TRY(seg_output_array(out, GROUP "/share", SEG_FLOAT64, "segment", share));
-    SEG_TRY(seg_output_array(out, GROUP "/fit", SEG_FLOAT64, "segment", fit));
-    return seg_output_attr_text(out, GROUP "/fit", "long_name",
-                                "fit to the entry of the catalog, -1 to 1; NaN: a made name");
+    SEG_TRY(seg_output_array(out, GROUP "/previous", SEG_INT32, "segment", previous));
+    SEG_TRY(seg_output_attr_text(out, GROUP "/previous", "long_name",
+                                 "its number in the earlier model, -1: none"));
+    for (int f = 0; f < N_FIGURES; f++) {
+        for (int i = 0; i < n; i++)
+            value[i] = *figure_of(s, i, figures[f].offset);
+        SEG_TRY(seg_output_array(out, figures[f].path, SEG_FLOAT64, "segment", value));
+        SEG_TRY(seg_output_attr_text(out, figures[f].path, "long_name", figures[f].long_name));
+    }
+    return SEG_OK;
 }
 
 static seg_status read_figures(seg_input *in, seg_segments *s)
 {
-    double fit[SEG_SEGMENTS_MAX];
+    double value[SEG_SEGMENTS_MAX];
     int64_t size[SEG_SEGMENTS_MAX];
+    int32_t previous[SEG_SEGMENTS_MAX];
+    int n = s->n_segments;
 
-    SEG_TRY(seg_input_array(in, GROUP "/size", SEG_INT64, s->n_segments, 0, size));
-    SEG_TRY(seg_input_array(in, GROUP "/fit", SEG_FLOAT64, s->n_segments, 0, fit));
-    for (int i = 0; i < s->n_segments; i++) {
+    SEG_TRY(seg_input_array(in, GROUP "/size", SEG_INT64, n, 0, size));
+    SEG_TRY(seg_input_array(in, GROUP "/previous", SEG_INT32, n, 0, previous));
+    for (int i = 0; i < n; i++) {
         s->segment[i].size = size[i];
-        s->segment[i].fit = fit[i];
+        s->segment[i].previous = previous[i];
+    }
+    for (int f = 0; f < N_FIGURES; f++) {
+        SEG_TRY(seg_input_array(in, figures[f].path, SEG_FLOAT64, n, 0, value));
+        for (int i = 0; i < n; i++)
+            *figure_of(s, i, figures[f].offset) = value[i];
     }
     return SEG_OK;
 }
@@ -188,7 +228,20 @@ static seg_status write_merge(const seg_segments *s, seg_output *out)
     SEG_TRY(seg_output_attr_text(out, GROUP, "merge_method", merge_names[s->merge]));
     SEG_TRY(seg_output_attr_int(out, GROUP, "n_amounts", s->n_amounts));
     SEG_TRY(seg_output_attr_double(out, GROUP, "cost", s->cost));
-    return seg_output_attr_double(out, GROUP, "least_cost", s->least_cost);
+    SEG_TRY(seg_output_attr_double(out, GROUP, "least_cost", s->least_cost));
+    SEG_TRY(seg_output_attr_double(out, GROUP, "direct_cost", s->direct_cost));
+    SEG_TRY(seg_output_attr_text(out, GROUP, "matched_model", s->matched));
+    if (*s->matched == '\0') return SEG_OK;
+    SEG_TRY(seg_output_attr_double(out, GROUP, "match_share", s->match_share));
+    return seg_output_attr_double(out, GROUP, "match_rand", s->match_rand);
+}
+
+static seg_status read_match(seg_input *in, seg_segments *s)
+{
+    SEG_TRY(seg_input_attr_text(in, GROUP, "matched_model", s->matched, sizeof s->matched));
+    if (*s->matched == '\0') return SEG_OK;
+    SEG_TRY(seg_input_attr_double(in, GROUP, "match_share", &s->match_share));
+    return seg_input_attr_double(in, GROUP, "match_rand", &s->match_rand);
 }
 
 static seg_status read_merge(seg_input *in, seg_segments *s)
@@ -207,6 +260,7 @@ static seg_status read_merge(seg_input *in, seg_segments *s)
     SEG_TRY(seg_input_attr_int(in, GROUP, "n_amounts", &amounts));
     SEG_TRY(seg_input_attr_double(in, GROUP, "cost", &s->cost));
     SEG_TRY(seg_input_attr_double(in, GROUP, "least_cost", &s->least_cost));
+    SEG_TRY(seg_input_attr_double(in, GROUP, "direct_cost", &s->direct_cost));
     s->n_amounts = (int)amounts;
     for (int i = 0; i < N_MERGES; i++)
         if (strcmp(name, merge_names[i]) == 0) s->merge = (seg_merge_method)i;
@@ -215,6 +269,102 @@ static seg_status read_merge(seg_input *in, seg_segments *s)
             return SEG_FAIL(SEG_ERR_DATA, "cluster %d in '%s' is in no segment", j,
                             seg_input_path(in));
     return SEG_OK;
+}
+
+/* ---- the tree ---- */
+
+#define TREE GROUP "/tree"
+
+typedef struct tree_arrays {
+    int32_t column[SEG_TREE_NODES], left[SEG_TREE_NODES], right[SEG_TREE_NODES];
+    int32_t segment[SEG_TREE_NODES];
+    double threshold[SEG_TREE_NODES];
+    int64_t clients[SEG_TREE_NODES], hits[SEG_TREE_NODES];
+} tree_arrays;
+
+#define N_TREE 7
+
+typedef struct tree_array {
+    const char *path;
+    seg_type type;
+    void *data;
+} tree_array;
+
+static void tree_list(tree_arrays *a, tree_array list[N_TREE])
+{
+    const tree_array all[N_TREE] = {
+        { TREE "/feature", SEG_INT32, a->column },
+        { TREE "/threshold", SEG_FLOAT64, a->threshold },
+        { TREE "/left", SEG_INT32, a->left },
+        { TREE "/right", SEG_INT32, a->right },
+        { TREE "/segment", SEG_INT32, a->segment },
+        { TREE "/clients", SEG_INT64, a->clients },
+        { TREE "/hits", SEG_INT64, a->hits },
+    };
+
+    memcpy(list, all, sizeof all);
+}
+
+static seg_status write_tree(const seg_tree *tree, seg_output *out)
+{
+    tree_arrays a;
+    tree_array list[N_TREE];
+
+    for (int i = 0; i < tree->n_nodes; i++) {
+        const seg_tree_node *node = &tree->node[i];
+        a.column[i] = node->column;
+        a.left[i] = node->left;
+        a.right[i] = node->right;
+        a.segment[i] = node->segment;
+        a.threshold[i] = node->threshold;
+        a.clients[i] = node->clients;
+        a.hits[i] = node->hits;
+    }
+    tree_list(&a, list);
+    SEG_TRY(seg_output_dim(out, TREE "/node", tree->n_nodes));
+    for (int i = 0; i < N_TREE; i++)
+        SEG_TRY(seg_output_array(out, list[i].path, list[i].type, "node", list[i].data));
+    SEG_TRY(seg_output_attr_text(out, TREE, "long_name",
+                                 "clients with feature <= threshold go left; feature -1: a leaf"));
+    return seg_output_attr_double(out, TREE, "fidelity", tree->fidelity);
+}
+
+/* Children stand behind their parent, so that following them ends. */
+static bool is_sound(const seg_segments *s, const seg_tree_node *node, int number)
+{
+    if (node->segment < 0 || node->segment >= s->n_segments) return false;
+    if (node->column < 0) return true;
+    return node->column < s->n_features && node->left > number && node->right > number &&
+           node->left < s->tree.n_nodes && node->right < s->tree.n_nodes;
+}
+
+static seg_status read_tree(seg_input *in, seg_segments *s)
+{
+    seg_tree *tree = &s->tree;
+    tree_arrays a;
+    tree_array list[N_TREE];
+    seg_shape shape;
+    bool sound = true;
+
+    SEG_TRY(seg_input_shape(in, TREE "/feature", &shape));
+    if (shape.rank != 1 || shape.dim[0] < 1 || shape.dim[0] > SEG_TREE_NODES)
+        return SEG_FAIL(SEG_ERR_DATA, "'" TREE "' in '%s' has the wrong shape", seg_input_path(in));
+    tree->n_nodes = (int)shape.dim[0];
+    tree_list(&a, list);
+    for (int i = 0; i < N_TREE; i++)
+        SEG_TRY(seg_input_array(in, list[i].path, list[i].type, tree->n_nodes, 0, list[i].data));
+    for (int i = 0; i < tree->n_nodes; i++) {
+        tree->node[i] = (seg_tree_node) { .column = a.column[i],
+                                          .left = a.left[i],
+                                          .right = a.right[i],
+                                          .segment = a.segment[i],
+                                          .threshold = a.threshold[i],
+                                          .clients = a.clients[i],
+                                          .hits = a.hits[i] };
+        sound = sound && is_sound(s, &tree->node[i], i);
+    }
+    if (!sound) return SEG_FAIL(SEG_ERR_DATA, "'" TREE "' in '%s' is no tree", seg_input_path(in));
+    return seg_input_attr_double(in, TREE, "fidelity", &tree->fidelity);
 }
 
 /* ---- all together ---- */
@@ -227,6 +377,7 @@ seg_status seg_segments_write(const seg_segments *s, seg_output *out)
     SEG_TRY(write_texts(s, out));
     SEG_TRY(write_figures(s, out));
     SEG_TRY(write_merge(s, out));
+    SEG_TRY(write_tree(&s->tree, out));
     SEG_TRY(write_profile(s, GROUP, 0, s->n_features, out));
     if (extra == 0) return SEG_OK;
     SEG_TRY(seg_output_names(out, EXTRA "/feature", extra,
@@ -274,6 +425,8 @@ seg_status seg_segments_read(seg_input *in, seg_segments *s)
     SEG_TRY_OR_DONE(read_texts(in, s));
     SEG_TRY_OR_DONE(read_figures(in, s));
     SEG_TRY_OR_DONE(read_merge(in, s));
+    SEG_TRY_OR_DONE(read_match(in, s));
+    SEG_TRY_OR_DONE(read_tree(in, s));
     SEG_TRY_OR_DONE(read_profile(in, GROUP, 0, s->n_features, s));
     if (s->d > s->n_features)
         SEG_TRY_OR_DONE(read_profile(in, EXTRA, s->n_features, s->d - s->n_features, s));

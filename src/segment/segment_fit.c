@@ -1,15 +1,16 @@
 /* Clusters to segments, step by step. */
+#include <math.h>
 #include <string.h>
 
 #include "segment_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 
-/* One block: centers, merge_tree, mean, z, effect, cluster_to_segment. */
+/* One block: centers, merge_tree, mean, median, z, effect, cluster_to_segment. */
 seg_status segment_alloc(seg_segments *s, int n_segments, int n_clusters, int n_features, int d)
 {
     int64_t rows = (int64_t)n_segments + n_clusters;
-    int64_t doubles = (int64_t)n_segments * n_features + 4 * (int64_t)n_clusters + 2 * rows * d + d;
+    int64_t doubles = (int64_t)n_segments * n_features + 4 * (int64_t)n_clusters + 3 * rows * d + d;
 
     *s = (seg_segments) {
         .n_segments = n_segments, .n_clusters = n_clusters, .n_features = n_features, .d = d
@@ -19,7 +20,8 @@ seg_status segment_alloc(seg_segments *s, int n_segments, int n_clusters, int n_
     SEG_TRY(seg_alloc(doubles + n_clusters, sizeof(double), &s->centers));
     s->merge_tree = s->centers + (int64_t)n_segments * n_features;
     s->mean = s->merge_tree + 4 * (int64_t)n_clusters;
-    s->z = s->mean + rows * d;
+    s->median = s->mean + rows * d;
+    s->z = s->median + rows * d;
     s->effect = s->z + rows * d;
     s->cluster_to_segment = (int *)(void *)(s->effect + d);
     return SEG_OK;
@@ -115,13 +117,14 @@ static seg_status merge(const seg_kmeans *kmeans, const seg_guide *guide, seg_me
 
 /* Collective.  The hyperbolic tangent may differ in its last bit between CPUs, so the answer of
  * rank 0 counts. */
-static seg_status merge_and_agree(seg_comm *comm, const seg_kmeans *kmeans, const seg_guide *guide,
-                                  seg_merge_method method, seg_segments *s)
+static seg_status merge_and_agree(seg_comm *comm, const seg_segments_input *in,
+                                  const seg_guide *guide, seg_merge_method method, seg_segments *s)
 {
-    SEG_TRY(seg_agree(comm, merge(kmeans, guide, method, s)));
+    SEG_TRY(seg_agree(comm, merge(in->kmeans, guide, method, s)));
     seg_bcast(comm, s->cluster_to_segment, s->n_clusters * (int64_t)sizeof *s->cluster_to_segment);
     seg_bcast(comm, s->segment, s->n_segments * (int64_t)sizeof *s->segment);
-    center_segments(s, kmeans);
+    if (in->previous) SEG_TRY(segment_match(comm, in, s));
+    center_segments(s, in->kmeans);
     return SEG_OK;
 }
 
@@ -156,7 +159,43 @@ static seg_status prepare(const seg_kmeans *kmeans, const seg_guide *guide, int 
     SEG_TRY(segment_alloc(s, wanted < k ? wanted : k, k, kmeans->d, guide->d));
     SEG_TRY(segment_columns(s, guide->name));
     s->n_amounts = guide->n_amounts;
+    for (int i = 0; i < s->n_segments; i++) {
+        s->segment[i].previous = -1;
+        s->segment[i].overlap = NAN;
+    }
     return SEG_OK;
+}
+
+/* Local. */
+static seg_status name(const seg_segments_input *in, const seg_guide *guide, seg_segments *s)
+{
+    SEG_TRY(segment_names(&guide->catalog, s));
+    if (in->previous) segment_keep_names(in->previous->segments, s);
+    return SEG_OK;
+}
+
+/* Collective. */
+static seg_status fit(seg_comm *comm, const seg_kernels *kernels, const seg_segments_input *in,
+                      const seg_guide *guide, const seg_segments_opts *opts, segment_sums *sums,
+                      segment_sample *sample, seg_segments *s)
+{
+    int k = s->n_clusters, n = s->n_segments, identity[SEG_REFINE_MAX];
+
+    for (int j = 0; j < k; j++)
+        identity[j] = j;
+    SEG_TRY(segment_sums_fit(comm, in, sums));
+    SEG_TRY(seg_agree(comm, profile(sums, k, identity, n, s)));
+    SEG_TRY(merge_and_agree(comm, in, guide, opts->merge, s));
+    SEG_TRY(seg_agree(comm, profile(sums, n, s->cluster_to_segment, 0, s)));
+    measure_effects(s, in->matrix->total_weight);
+    SEG_TRY(seg_agree(comm, name(in, guide, s)));
+
+    SEG_TRY(segment_medians(comm, in, sums, s));
+    SEG_TRY(segment_between(comm, kernels, in, s));
+    SEG_TRY(segment_sample_draw(comm, in, sums, opts->seed, sample));
+    SEG_TRY(segment_tree(comm, in, sample, s));
+    SEG_TRY(segment_direct_cost(comm, kernels, in->matrix, sample, opts->seed, s));
+    return segment_stability(comm, kernels, in, guide, opts->seed, sample, s);
 }
 
 seg_status seg_segments_fit(seg_comm *comm, const seg_kernels *kernels,
@@ -165,25 +204,18 @@ seg_status seg_segments_fit(seg_comm *comm, const seg_kernels *kernels,
 {
     seg_status status = SEG_OK;
     segment_sums sums = { 0 };
-    int k = in->kmeans->n_clusters, identity[SEG_REFINE_MAX];
+    segment_sample sample = { 0 };
 
     *s = (seg_segments) { 0 };
-    if (k > SEG_REFINE_MAX) {
+    if (in->kmeans->n_clusters > SEG_REFINE_MAX) {
         seg_log_warning("no segments: more than %d clusters are not merged", SEG_REFINE_MAX);
         return SEG_OK;
     }
-    (void)kernels;
-    for (int j = 0; j < k; j++)
-        identity[j] = j;
     SEG_TRY_OR_DONE(seg_agree(comm, prepare(in->kmeans, guide, opts->n_segments, s)));
-    SEG_TRY_OR_DONE(segment_sums_fit(comm, in, &sums));
-    SEG_TRY_OR_DONE(seg_agree(comm, profile(&sums, k, identity, s->n_segments, s)));
-    SEG_TRY_OR_DONE(merge_and_agree(comm, in->kmeans, guide, opts->merge, s));
-    SEG_TRY_OR_DONE(seg_agree(comm, profile(&sums, s->n_segments, s->cluster_to_segment, 0, s)));
-    measure_effects(s, in->matrix->rows.total);
-    SEG_TRY_OR_DONE(seg_agree(comm, segment_names(&guide->catalog, s)));
+    SEG_TRY_OR_DONE(fit(comm, kernels, in, guide, opts, &sums, &sample, s));
 done:
     segment_sums_release(&sums);
+    segment_sample_release(&sample);
     if (status != SEG_OK) seg_segments_release(s);
     return status;
 }

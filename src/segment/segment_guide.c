@@ -27,12 +27,13 @@ static seg_status load(seg_comm *comm, const char *path, const char *builtin, ch
     return status;
 }
 
-/* Local.  The names of both tables' columns, one block. */
+/* Local.  The names of both tables' columns. */
 static seg_status copy_columns(const seg_segments_input *in, seg_guide *guide)
 {
     int d = seg_table_columns(in->table), extra = in->extra ? seg_table_columns(in->extra) : 0;
 
     SEG_TRY(seg_fault("guide_columns_alloc", SEG_ERR_MEMORY));
+    if (in->previous) SEG_TRY(segment_match_columns(in->table, in->previous->prep, NULL));
     guide->n_features = d;
     guide->d = d + extra;
     SEG_TRY(seg_alloc(guide->d, sizeof *guide->amount, &guide->amount));

@@ -147,6 +147,9 @@ typedef struct segment_sums {
 /* Collective.  After a failure there is still memory to release. */
 seg_status segment_sums_fit(seg_comm *comm, const seg_segments_input *in, segment_sums *sums);
 void segment_sums_release(segment_sums *sums);
+/* Collective.  median [n_segments + k][d] of segments and clusters, gaps left out. */
+seg_status segment_medians(seg_comm *comm, const seg_segments_input *in, const segment_sums *sums,
+                           seg_segments *segments);
 /* Local.  mean [n_groups][d] (gaps left out) and z [n_groups][d] (gaps filled) of groups of
  * clusters, group_of [k]. */
 seg_status segment_profile(const segment_sums *sums, int n_groups, const int *group_of, int d,
@@ -157,6 +160,64 @@ seg_status segment_profile(const segment_sums *sums, int n_groups, const int *gr
 /* Local.  Names from the catalog, one to one, where they fit and are true; others are made of the
  * strongest columns. */
 seg_status segment_names(const segment_catalog *c, seg_segments *segments);
+
+/* Local.  The name becomes one of the strongest columns, unlike those of the other segments. */
+void segment_make_name(seg_segments *segments, int segment);
+bool segment_name_is_taken(const seg_segments *segments, int segment); /* by another one */
+
+/* ---- identity ---- */
+
+#define MATCH_LEAST 0.5 /* Jaccard's index of segments that are the same */
+
+/* Local.  column [d] of the table, may be NULL; SEG_ERR_DATA naming the first that it lacks. */
+seg_status segment_match_columns(const seg_table *table, const seg_prep *prep, int *column);
+/* Collective.  Compares with in->previous and renumbers. */
+seg_status segment_match(seg_comm *comm, const seg_segments_input *in, seg_segments *segments);
+/* Local.  Segments that are old ones are called as before. */
+void segment_keep_names(const seg_segments *old, seg_segments *segments);
+
+/* ---- a sample of clients, the same on every rank ---- */
+
+#define SAMPLE_MOST 8192
+
+typedef struct segment_sample {
+    int64_t n;
+    int d;                   /* columns of the profile */
+    seg_matrix m;            /* prepared features; owned */
+    seg_matrix code;         /* where clusters were found, if elsewhere; owned */
+    const seg_matrix *space; /* that, or the features; borrowed from here */
+    double *row; /* [n][d + 1] columns with filled gaps, original units; cluster; owned */
+} segment_sample;
+
+/* What the client number i of a sample is in a column; and its cluster. */
+static inline double segment_sample_value(const segment_sample *sample, int64_t i, int t)
+{
+    return sample->row[i * (sample->d + 1) + t];
+}
+
+static inline int segment_sample_cluster(const segment_sample *sample, int64_t i)
+{
+    return (int)sample->row[(i + 1) * (sample->d + 1) - 1];
+}
+
+/* Collective.  After a failure there is still memory to release. */
+seg_status segment_sample_draw(seg_comm *comm, const seg_segments_input *in,
+                               const segment_sums *sums, uint64_t seed, segment_sample *sample);
+void segment_sample_release(segment_sample *sample);
+
+/* ---- what is learned from it, and about it; all collective ---- */
+
+seg_status segment_direct_cost(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                               const segment_sample *sample, uint64_t seed, seg_segments *segments);
+seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
+                             const seg_segments_input *in, const seg_guide *guide, uint64_t seed,
+                             const segment_sample *sample, seg_segments *segments);
+seg_status segment_between(seg_comm *comm, const seg_kernels *kernels, const seg_segments_input *in,
+                           seg_segments *segments);
+seg_status segment_tree(seg_comm *comm, const seg_segments_input *in, const segment_sample *sample,
+                        seg_segments *segments);
+
+/* ---- storage ---- */
 
 /* Local.  Zeroed storage; n_features of the d columns are in the distances. */
 seg_status segment_alloc(seg_segments *segments, int n_segments, int n_clusters, int n_features,

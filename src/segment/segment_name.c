@@ -56,8 +56,10 @@ static void append(char *name, size_t size, const char *words)
     if (*name >= 'a' && *name <= 'z') *name = (char)(*name - 'a' + 'A');
 }
 
-static bool is_taken(const seg_segments *segments, int segment, const char *name)
+bool segment_name_is_taken(const seg_segments *segments, int segment)
 {
+    const char *name = segments->segment[segment].name;
+
     for (int other = 0; other < segments->n_segments; other++)
         if (other != segment && strcmp(segments->segment[other].name, name) == 0) return true;
     return false;
@@ -65,7 +67,7 @@ static bool is_taken(const seg_segments *segments, int segment, const char *name
 
 /* "High CASH_ADVANCE, low PURCHASES": the strongest features, as many as tell it from the others.
  */
-static void make_name(seg_segments *segments, int segment)
+void segment_make_name(seg_segments *segments, int segment)
 {
     enum { MOST = 4 };
     char *name = segments->segment[segment].name, words[300];
@@ -73,15 +75,18 @@ static void make_name(seg_segments *segments, int segment)
     const double *z = &segments->z[segment * segments->d];
     int column[MOST], n = seg_segments_strongest(segments, segment, MOST, column);
 
+    segments->segment[segment].fit = NAN;
+    segments->segment[segment].description[0] = '\0';
+    segments->segment[segment].recommendation[0] = '\0';
     *name = '\0';
     for (int i = 0; i < n && fabs(z[column[i]]) >= Z_WEAK; i++) {
-        bool needed = i == 0 || is_taken(segments, segment, name);
+        bool needed = i == 0 || segment_name_is_taken(segments, segment);
         if (!needed && (i >= WORDS_LEAST || fabs(z[column[i]]) < Z_STRONG)) break;
         feature_words(segments, segment, column[i], words, sizeof words);
         append(name, size, words);
     }
     if (*name == '\0') append(name, size, "close to the average");
-    for (int number = 2; is_taken(segments, segment, name); number++) {
+    for (int number = 2; segment_name_is_taken(segments, segment); number++) {
         size_t length = strcspn(name, "(");
         while (length > 0 && (name[length - 1] == ' ' || length > size - 8))
             length--;
@@ -128,6 +133,6 @@ seg_status segment_names(const segment_catalog *c, seg_segments *segments)
         memcpy(segment->recommendation, known->recommendation, sizeof known->recommendation);
     }
     for (int s = 0; s < segments->n_segments; s++)
-        if (isnan(segments->segment[s].fit)) make_name(segments, s);
+        if (isnan(segments->segment[s].fit)) segment_make_name(segments, s);
     return SEG_OK;
 }

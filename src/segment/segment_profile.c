@@ -94,3 +94,80 @@ seg_status segment_profile(const segment_sums *sums, int n_groups, const int *gr
         }
     return status;
 }
+
+/* ---- medians ---- */
+
+/* Present values of a column in a group: a segment, or behind these a cluster. */
+static int64_t count_of(const segment_sums *sums, const segment_part *part, const seg_segments *s,
+                        int group, int t)
+{
+    int64_t count = 0;
+
+    if (group >= s->n_segments) return part->cluster[group - s->n_segments].count[t];
+    for (int j = 0; j < sums->k; j++)
+        if (s->cluster_to_segment[j] == group) count += part->cluster[j].count[t];
+    return count;
+}
+
+typedef struct medians {
+    int *of_label; /* [k][2] segment and cluster, as groups */
+    int64_t *rank; /* [groups][d][2] */
+    double *value; /* same */
+} medians;
+
+/* Local. */
+static seg_status medians_init(medians *m, const segment_sums *sums, const segment_part *part,
+                               const seg_segments *s)
+{
+    int groups = s->n_segments + s->n_clusters;
+    int64_t cells = (int64_t)groups * part->d;
+
+    SEG_TRY(seg_fault("medians_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(s->n_clusters, 2 * sizeof *m->of_label, &m->of_label));
+    SEG_TRY(seg_alloc(cells, 2 * sizeof *m->rank, &m->rank));
+    SEG_TRY(seg_alloc(cells, 2 * sizeof *m->value, &m->value));
+    for (int j = 0; j < s->n_clusters; j++) {
+        m->of_label[2 * j] = s->cluster_to_segment[j];
+        m->of_label[2 * j + 1] = s->n_segments + j;
+    }
+    for (int64_t cell = 0; cell < cells; cell++) {
+        int64_t count = count_of(sums, part, s, (int)(cell / part->d), (int)(cell % part->d));
+        m->rank[2 * cell] = count > 0 ? (count - 1) / 2 : -1;
+        m->rank[2 * cell + 1] = count > 0 ? count / 2 : -1;
+    }
+    return SEG_OK;
+}
+
+static seg_status medians_of_part(seg_comm *comm, const seg_segments_input *in,
+                                  const segment_sums *sums, const segment_part *part,
+                                  seg_segments *s)
+{
+    seg_status status = SEG_OK;
+    medians m = { 0 };
+    int n = s->n_segments + s->n_clusters;
+
+    SEG_TRY_OR_DONE(seg_agree(comm, medians_init(&m, sums, part, s)));
+    const seg_groups groups = {
+        .n = n, .label = in->kmeans->label, .n_of_label = 2, .of_label = m.of_label
+    };
+    SEG_TRY_OR_DONE(seg_group_order_statistics(comm, part->table, &groups, 2, m.rank, m.value));
+    for (int group = 0; group < n; group++)
+        for (int t = 0; t < part->d; t++) {
+            const double *middle = &m.value[2 * ((int64_t)group * part->d + t)];
+            s->median[group * s->d + part->offset + t] =
+                seg_quantile_between(middle[0], middle[1], 0.5);
+        }
+done:
+    seg_free(m.of_label);
+    seg_free(m.rank);
+    seg_free(m.value);
+    return status;
+}
+
+seg_status segment_medians(seg_comm *comm, const seg_segments_input *in, const segment_sums *sums,
+                           seg_segments *segments)
+{
+    for (int p = 0; p < sums->n_parts; p++)
+        SEG_TRY(medians_of_part(comm, in, sums, &sums->part[p], segments));
+    return SEG_OK;
+}

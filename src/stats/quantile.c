@@ -6,7 +6,9 @@
  * least and the largest key of each bin; the bin that holds the target, cut to those keys, is its
  * next interval.  Targets in the same bin share an interval.  A target is found when its interval
  * is a single key: continuous values need about three passes, columns of few values one or two, and
- * none more than the bits of a double allow. */
+ * none more than the bits of a double allow.
+ *
+ * A column in a group of clients is a column of its own, number group * d + t. */
 #include <math.h>
 #include <string.h>
 
@@ -33,7 +35,9 @@ typedef struct interval {
 } interval;
 
 typedef struct refinement {
-    int d;
+    const seg_groups *groups;       /* borrowed */
+    int width;                      /* columns of the table */
+    int d;                          /* columns in groups */
     int64_t n_targets, n_intervals; /* still searched */
     int64_t n_bins;                 /* per interval */
     target *targets;                /* by column and rank; owned */
@@ -112,13 +116,14 @@ static void refinement_release(refinement *r)
 }
 
 /* Local.  All memory that the passes need. */
-static seg_status refinement_init(refinement *r, int d, int q, const int64_t *rank_of,
-                                  double *value)
+static seg_status refinement_init(refinement *r, int width, const seg_groups *groups, int q,
+                                  const int64_t *rank_of, double *value)
 {
+    int d = width * groups->n;
     int64_t most = (int64_t)d * q;
 
     SEG_TRY(seg_fault("quantile_alloc", SEG_ERR_MEMORY));
-    *r = (refinement) { .d = d, .n_bins = BINS_MOST };
+    *r = (refinement) { .groups = groups, .width = width, .d = d, .n_bins = BINS_MOST };
     while (r->n_bins > BINS_LEAST && r->n_bins * most > BINS_ALL)
         r->n_bins /= 2;
     SEG_TRY(seg_alloc(most, sizeof *r->targets, &r->targets));
@@ -127,7 +132,7 @@ static seg_status refinement_init(refinement *r, int d, int q, const int64_t *ra
     SEG_TRY(seg_alloc((int64_t)d + 1, sizeof *r->of_column, &r->of_column));
     SEG_TRY(seg_alloc(most * r->n_bins, sizeof *r->count, &r->count));
     SEG_TRY(seg_alloc(most * r->n_bins, 2 * sizeof *r->extreme, &r->extreme));
-    SEG_TRY(seg_alloc(SEG_SLICE_ROWS, (size_t)d * sizeof *r->x, &r->x));
+    SEG_TRY(seg_alloc(SEG_SLICE_ROWS, (size_t)width * sizeof *r->x, &r->x));
     targets_init(r, q, rank_of, value);
     return SEG_OK;
 }
@@ -170,19 +175,32 @@ static void count_value(refinement *r, int t, double value, int32_t weight)
     if (most < r->extreme[2 * bin + 1]) r->extreme[2 * bin + 1] = most;
 }
 
+/* One client x [width], in all groups that it belongs to. */
+static void count_client(refinement *r, int32_t label, const double *x, int32_t weight)
+{
+    const seg_groups *groups = r->groups;
+
+    for (int m = 0; m < groups->n_of_label; m++) {
+        int first = groups->of_label[label * groups->n_of_label + m] * r->width;
+        for (int t = 0; t < r->width; t++)
+            if (!isnan(x[t])) count_value(r, first + t, x[t], weight);
+    }
+}
+
 /* Local: this rank's rows. */
 static seg_status count_rows(refinement *r, seg_table *table)
 {
     int64_t rows = seg_table_rows(table).count;
+    const int32_t *label = r->groups->label;
 
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY(seg_table_read(table, at, n, r->x));
         const int32_t *weight = seg_table_weights(table);
         for (int64_t i = 0; i < n; i++)
-            for (int t = 0; t < r->d && !(weight && weight[i] == 0); t++)
-                if (!isnan(r->x[i * r->d + t]))
-                    count_value(r, t, r->x[i * r->d + t], weight ? weight[i] : 1);
+            if (!(weight && weight[i] == 0))
+                count_client(r, label ? label[at + i] : 0, &r->x[i * r->width],
+                             weight ? weight[i] : 1);
     }
     return SEG_OK;
 }
@@ -211,11 +229,20 @@ static void narrow(const refinement *r, int64_t j, int64_t *n_next)
 seg_status seg_order_statistics(seg_comm *comm, seg_table *table, int q, const int64_t *rank_of,
                                 double *value)
 {
+    const int everyone = 0;
+    const seg_groups all = { .n = 1, .n_of_label = 1, .of_label = &everyone };
+
+    return seg_group_order_statistics(comm, table, &all, q, rank_of, value);
+}
+
+seg_status seg_group_order_statistics(seg_comm *comm, seg_table *table, const seg_groups *groups,
+                                      int q, const int64_t *rank_of, double *value)
+{
     seg_status status = SEG_OK;
     refinement r = { 0 };
 
     SEG_TRY_OR_DONE(
-        seg_agree(comm, refinement_init(&r, seg_table_columns(table), q, rank_of, value)));
+        seg_agree(comm, refinement_init(&r, seg_table_columns(table), groups, q, rank_of, value)));
     while (r.n_intervals > 0) {
         pass_begin(&r);
         SEG_TRY_OR_DONE(seg_agree(comm, count_rows(&r, table)));
