@@ -350,6 +350,15 @@ def test_a_damaged_table_is_65(fails, small, tmp_path, ranks):
         fails(65, "c.h5", "fit", tmp_path / "c.h5", "-o", tmp_path / "m.h5", "-k", 2, "--quiet", ranks=ranks)
 
 
+def test_a_model_that_was_edited_is_65(fails, small, tmp_path):
+    shutil.copy(small / "model.h5", tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        file["kmeans/cluster_centers_original"][0, 0] += 1
+    fails(65, "m.h5", "inspect", "--check", tmp_path / "m.h5")
+    fails(65, "m.h5", "fit", small / "clients.h5", "-o", tmp_path / "o.h5", "-k", 3, "--init", tmp_path / "m.h5",
+          "--quiet", ranks=2)
+
+
 def test_a_damaged_model_is_65(fails, small, tmp_path):
     whole = (small / "model.h5").read_bytes()
     with h5py.File(small / "model.h5") as file:
