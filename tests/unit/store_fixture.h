@@ -128,8 +128,8 @@ static inline seg_status store_write_small(seg_output *out, int64_t n, int ranks
     SEG_TRY(seg_output_array(out, "segments/code", SEG_INT16, "cluster", codes));
     SEG_TRY(seg_output_texts(out, "segments/name", "cluster", words));
     SEG_TRY(seg_output_attr_flags(out, "segments/code", 2, meanings));
-    SEG_TRY(seg_output_attr_text(out, "pca", "note", "naïve"));
     SEG_TRY(seg_output_attr_text(out, "pca", "nothing", ""));
+    SEG_TRY(seg_output_attr_text(out, "pca", "note", "naïve"));
     SEG_TRY(seg_output_attr_int(out, "pca/components", "whole", -7));
     SEG_TRY(seg_output_attr_double(out, "pca/components", "real", 0.1));
     return seg_provenance_write(&provenance, out);

@@ -185,7 +185,7 @@ static void store_lists_members_in_the_order_of_their_creation(void **state)
         right = strcmp(names[i], root[i]) == 0;
     seg_free(names);
     right = right && seg_input_attr_list(in, "pca", &n, &names) == SEG_OK && n == 2;
-    right = right && strcmp(names[0], "note") == 0;
+    right = right && strcmp(names[0], "nothing") == 0;
     seg_free(names);
     right = right && seg_input_is_group(in, "pca") && !seg_input_is_group(in, "largest");
     right = right && seg_input_has(in, "pca/components") && !seg_input_has(in, "pca/x/y");
@@ -215,8 +215,9 @@ static void store_says_where_a_file_comes_from(void **state)
     static char line[LONG + 1], text[LONG];
     bool right = true;
 
-    for (int i = 0; i < LONG; i++)
-        line[i] = "\xC3\xA9"[i % 2]; /* é */
+    line[0] = 'x'; /* then é, so that the cut would go through one */
+    for (int i = 1; i < LONG; i++)
+        line[i] = "\xA9\xC3"[i % 2];
     (void)setenv("SOURCE_DATE_EPOCH", "86400", 1);
     for (int host = 0; host < 2; host++) {
         assert_int_equal(write_origin(host, line), SEG_OK);
@@ -229,7 +230,7 @@ static void store_says_where_a_file_comes_from(void **state)
         right = right &&
                 seg_input_attr_text(in, "provenance/run", "command_line", text, LONG) == SEG_OK;
         size_t length = strlen(text); /* cut between two letters */
-        right = right && length > 30000 && length % 2 == 1 && strcmp(text + length - 3, "...") == 0;
+        right = right && length > 30000 && length % 2 == 0 && strcmp(text + length - 3, "...") == 0;
         right = right && seg_input_check(in, NULL) == SEG_OK;
         seg_input_close(in);
     }
