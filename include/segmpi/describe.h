@@ -72,8 +72,9 @@ typedef struct seg_describe {
 seg_status seg_describe_run(seg_comm *comm, seg_table *table, const seg_describe_opts *opts,
                             seg_describe *out);
 void seg_describe_release(seg_describe *d); /* accepts an empty one */
-/* Local.  Bytes that a rank with `rows` of `total_rows` clients allocates at its peak. */
-int64_t seg_describe_memory(int64_t total_rows, int64_t rows, int d, const seg_describe_opts *opts);
+/* Local.  Bytes that the rank with most rows allocates at its peak, and those of the file. */
+int64_t seg_describe_memory(int64_t n, int n_ranks, int d, const seg_describe_opts *opts);
+int64_t seg_describe_bytes(int d);
 
 /* Local.  To and from the group `group` ("" is the root); the root has the dimension `feature`. */
 seg_status seg_describe_write(const seg_describe *d, const char *group, seg_output *out);

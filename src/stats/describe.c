@@ -216,24 +216,3 @@ done:
     run_release(&r);
     return status;
 }
-
-int64_t seg_describe_memory(int64_t total_rows, int64_t rows, int d, const seg_describe_opts *opts)
-{
-    int64_t columns = d, width = 3 * columns + 1, pairs = columns * columns;
-    int64_t size = total_rows < opts->spearman_rows ? total_rows : opts->spearman_rows;
-    int64_t own = size == 0 ? 0 : (int64_t)((double)rows / (double)total_rows * (double)size);
-    int64_t slice = SEG_SLICE_ROWS * columns * 8, bins = ((int64_t)1 << 18) * 24;
-    int64_t least_bins = 64 * 2 * SEG_QUANTILES * columns * 24;
-    int64_t products = SEG_BLOCK_ROWS * (columns + width) * 8 + width * width * 8 +
-                       pairs * 5 * (int64_t)sizeof(describe_wide) / 2;
-    int64_t basis = 2 * slice + 12 * pairs * 8 + columns * 4 * (int64_t)sizeof(seg_exact);
-    int64_t counting = slice + (bins > least_bins ? bins : least_bins);
-
-    if (!opts->full) return basis + (counting > products ? counting : products);
-    int64_t distinct = columns * ((int64_t)1 << 14) * 8;
-    int64_t sample = own * columns * 8;
-    int64_t ranks = own * (4 * columns + 44) + size * (16 + 8) + SEG_BLOCK_ROWS * columns * 8;
-    int64_t peak = counting > products ? counting : products;
-    peak = peak > distinct ? peak : distinct;
-    return basis + sample + (peak > ranks ? peak : ranks);
-}
