@@ -12,15 +12,14 @@
 
 #define SEG_QUANTILES      7
 #define SEG_HISTOGRAM_BINS 32
-#define SEG_DISTINCT_CAP   10000   /* distinct values of a column are counted up to here */
-#define SEG_SPEARMAN_MOST  2000000 /* clients whose ranks int64 can multiply and add */
+#define SEG_DISTINCT_CAP   10000 /* distinct values of a column are counted up to here */
 
 extern const double seg_describe_probabilities[SEG_QUANTILES]; /* 0.01 .. 0.99 */
 
 typedef struct seg_describe_opts {
     bool full;             /* false: what is marked (f) below is left out */
-    int64_t spearman_rows; /* clients in Spearman's correlation at most, a sample by row number
-                              where there are more; 0: none; at most SEG_SPEARMAN_MOST */
+    int64_t spearman_rows; /* rows in Spearman's correlation at most, a sample by row number where
+                              there are more; 0: none; below 2^31 */
     uint64_t seed;         /* of that sample */
 } seg_describe_opts;
 
@@ -29,7 +28,8 @@ typedef enum seg_bin_scale { SEG_BINS_LINEAR, SEG_BINS_ASINH } seg_bin_scale;
 /* In the units of the columns.  Everything is owned.  NaN where a figure does not exist. */
 typedef struct seg_describe {
     int d;
-    int64_t n; /* clients */
+    int64_t rows; /* of the table */
+    int64_t n;    /* clients: rows, each counted as often as its weight says */
     bool full;
     char **names;
     int64_t infinite; /* cells that are taken as missing */
@@ -51,7 +51,7 @@ typedef struct seg_describe {
     int64_t *z_outliers;   /* (f) [d] beyond 3 std from the mean */
     double *spearman; /* (f) [d][d] over the clients who have both, ties by average ranks, as pandas
                        */
-    int64_t spearman_rows; /* (f) clients in it, a sample if fewer than n; 0: not computed */
+    int64_t spearman_rows; /* (f) rows in it, a sample if fewer than all; 0: not computed */
     double *bin_edges;     /* (f) [d][SEG_HISTOGRAM_BINS + 1] a bin holds its lower edge, the last
                               one both */
     int64_t *bin_count;    /* (f) [d][SEG_HISTOGRAM_BINS] */

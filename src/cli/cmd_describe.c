@@ -25,7 +25,7 @@ static const cli_option rows[] = {
               "more; 0: leave it out",
       .kind = CLI_COUNT,
       .value = &opts.spearman_rows,
-      .most = SEG_SPEARMAN_MOST,
+      .most = 1e9,
       .marks = CLI_RECORDED },
 };
 

@@ -186,13 +186,11 @@ static void print_pairs(const seg_describe *d)
     char first[256], second[256], rows[32], heading[120];
     number_text pearson, spearman;
 
-    (void)snprintf(heading, sizeof heading, "Strongest correlations%s%s%s",
-                   d->spearman_rows > 0 && d->spearman_rows < d->n ? " (Spearman: a sample of "
-                                                                   : "",
-                   d->spearman_rows > 0 && d->spearman_rows < d->n
-                       ? seg_text_count(d->spearman_rows, rows, sizeof rows)
-                       : "",
-                   d->spearman_rows > 0 && d->spearman_rows < d->n ? " clients)" : "");
+    (void)snprintf(heading, sizeof heading, "Strongest correlations");
+    if (d->spearman_rows > 0 && d->spearman_rows < d->rows)
+        (void)snprintf(heading, sizeof heading,
+                       "Strongest correlations (Spearman: a sample of %s clients)",
+                       seg_text_count(d->spearman_rows, rows, sizeof rows));
     report_heading(heading);
     if (n == 0) {
         printf("  none of %g or more\n", PAIR_LEAST);

@@ -54,9 +54,9 @@ static void add_correlations(seg_json *json, const seg_describe *d)
     seg_json *spearman = seg_json_object();
 
     add_matrix(json, "correlation", d->d, d->d, d->correlation);
-    seg_json_add_int(spearman, "n_clients", d->spearman_rows);
+    seg_json_add_int(spearman, "n_rows", d->spearman_rows);
     seg_json_add_text(spearman, "basis",
-                      d->spearman_rows < d->n ? "sample by row number" : "all clients");
+                      d->spearman_rows < d->rows ? "sample by row number" : "all clients");
     add_matrix(spearman, "correlation", d->d, d->d, d->spearman);
     seg_json_add(json, "spearman", spearman);
 }
@@ -130,6 +130,7 @@ seg_json *seg_report_describe_json(const seg_describe *d)
 {
     seg_json *json = seg_json_object();
 
+    seg_json_add_int(json, "n_rows", d->rows);
     seg_json_add_int(json, "n_clients", d->n);
     seg_json_add_texts(json, "features", d->d, (const char *const *)d->names);
     seg_json_add_int(json, "infinite_count", d->infinite);

@@ -94,7 +94,7 @@ static seg_status visit_rows(run *r, visit *visit_slice)
 /* Collective. */
 static seg_status pass(run *r, const char *name, visit *visit_slice)
 {
-    begin(r, name, r->out->n, "clients");
+    begin(r, name, r->out->rows, "clients");
     SEG_TRY(seg_agree(r->comm, visit_rows(r, visit_slice)));
     end(r);
     return SEG_OK;
@@ -102,10 +102,12 @@ static seg_status pass(run *r, const char *name, visit *visit_slice)
 
 static void visit_cells(run *r, int64_t first, int64_t n)
 {
+    const int32_t *weight = seg_table_weights(r->table);
+
     (void)first;
-    seg_moments_add(&r->moments, n, r->x);
-    describe_gaps_add(r->out, n, r->x);
-    if (r->opts->full) describe_distinct_add(&r->distinct, n, r->x);
+    seg_moments_add(&r->moments, n, r->x, weight);
+    describe_gaps_add(r->out, n, r->x, weight);
+    if (r->opts->full) describe_distinct_add(&r->distinct, n, r->x, weight);
 }
 
 /* Collective. */
@@ -161,25 +163,55 @@ static seg_status find_quantiles(run *r)
 static void visit_deviations(run *r, int64_t first, int64_t n)
 {
     (void)first;
-    describe_products_add(&r->products, n, r->x);
+    describe_products_add(&r->products, n, r->x, seg_table_weights(r->table));
+}
+
+/* Local.  Columns about their means; where the sum of the values is beyond double, about the
+ * middle.
+ */
+static seg_status products_init(run *r)
+{
+    const seg_describe *out = r->out;
+
+    SEG_TRY(seg_fault("describe_products_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(describe_products_init(&r->products, out->d, true));
+    for (int t = 0; t < out->d; t++) {
+        double middle = out->min[t] / 2 + out->max[t] / 2;
+        if (out->count[t] > 0)
+            describe_products_scale(&r->products, t, out->min[t],
+                                    isfinite(out->mean[t]) ? out->mean[t] : middle, out->max[t]);
+    }
+    return SEG_OK;
 }
 
 /* Collective. */
 static seg_status correlate(run *r)
 {
-    SEG_TRY(seg_agree(r->comm, describe_products_init(&r->products, &r->moments)));
+    seg_describe *out = r->out;
+
+    SEG_TRY(seg_agree(r->comm, products_init(r)));
     SEG_TRY(pass(r, "correlations", visit_deviations));
     describe_products_sum(r->comm, &r->products);
-    describe_products_read(&r->products, r->out);
+    for (int s = 0; s < out->d; s++) {
+        describe_products_read(&r->products, s, out);
+        for (int t = s; t < out->d; t++) {
+            int64_t st = (int64_t)s * out->d + t, ts = (int64_t)t * out->d + s;
+            int64_t both = out->count[s] - out->missing[t] + out->co_missing[st];
+            out->correlation[st] = out->correlation[ts] =
+                describe_products_correlation(&r->products, s, t, both);
+        }
+    }
     describe_products_release(&r->products);
     return SEG_OK;
 }
 
 static void visit_bins(run *r, int64_t first, int64_t n)
 {
-    describe_bins_add(r->out, n, r->x);
-    describe_relations_add(r->out, n, r->x);
-    describe_ranks_add(&r->ranks, first, n, r->x);
+    const int32_t *weight = seg_table_weights(r->table);
+
+    describe_bins_add(r->out, n, r->x, weight);
+    describe_relations_add(r->out, n, r->x, weight);
+    describe_ranks_add(&r->ranks, first, n, r->x, weight);
 }
 
 /* Collective. */

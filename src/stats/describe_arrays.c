@@ -79,9 +79,10 @@ void *describe_data(const seg_describe *out, const describe_array *array)
     return data;
 }
 
-seg_status describe_init(seg_describe *out, int d, int64_t n, const char *const *names, bool full)
+seg_status describe_init(seg_describe *out, int d, int64_t rows, const char *const *names,
+                         bool full)
 {
-    *out = (seg_describe) { .d = d, .n = n, .full = full };
+    *out = (seg_describe) { .d = d, .rows = rows, .full = full };
     SEG_TRY(seg_texts_duplicate(d, names, &out->names));
     for (int i = 0; i < describe_n_arrays; i++) {
         const describe_array *array = &describe_arrays[i];

@@ -83,7 +83,7 @@ static int bin_of(const double *edges, double value)
     return bin;
 }
 
-void describe_bins_add(seg_describe *out, int64_t n, const double *x)
+void describe_bins_add(seg_describe *out, int64_t n, const double *x, const int32_t *weight)
 {
     for (int t = 0; t < out->d; t++) {
         const double *quantile = &out->quantile[(int64_t)t * SEG_QUANTILES];
@@ -93,11 +93,13 @@ void describe_bins_add(seg_describe *out, int64_t n, const double *x)
         double low = quantile[Q25] - fence, high = quantile[Q75] + fence;
         double mean = out->mean[t], reach = Z_MOST * out->std[t];
 
-        for (int64_t cell = t; cell < n * out->d; cell += out->d) {
-            if (isnan(x[cell])) continue;
-            count[bin_of(edges, x[cell])]++;
-            out->iqr_outliers[t] += x[cell] < low || x[cell] > high;
-            out->z_outliers[t] += fabs(x[cell] - mean) > reach;
+        for (int64_t i = 0; i < n; i++) {
+            double value = x[i * out->d + t];
+            int64_t times = weight ? weight[i] : 1;
+            if (isnan(value)) continue;
+            count[bin_of(edges, value)] += times;
+            out->iqr_outliers[t] += value < low || value > high ? times : 0;
+            out->z_outliers[t] += fabs(value - mean) > reach ? times : 0;
         }
     }
 }

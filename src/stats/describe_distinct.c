@@ -35,10 +35,10 @@ static void insert(describe_distinct *s, int t, uint64_t key)
     s->count[t]++;
 }
 
-void describe_distinct_add(describe_distinct *s, int64_t n, const double *x)
+void describe_distinct_add(describe_distinct *s, int64_t n, const double *x, const int32_t *weight)
 {
     for (int64_t i = 0; i < n; i++, x += s->d)
-        for (int t = 0; t < s->d; t++)
+        for (int t = 0; t < s->d && !(weight && weight[i] == 0); t++)
             if (!isnan(x[t]) && s->count[t] <= SEG_DISTINCT_CAP) insert(s, t, stats_key(x[t]));
 }
 

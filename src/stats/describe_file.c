@@ -48,14 +48,15 @@ static seg_status write_attributes(const seg_describe *d, const char *group, seg
     static const char *const scales[] = { "linear", "asinh" };
     char path[PATH];
 
+    SEG_TRY(seg_output_attr_int(out, group, "n_rows", d->rows));
     SEG_TRY(seg_output_attr_int(out, group, "n_clients", d->n));
     SEG_TRY(seg_output_attr_int(out, group, "infinite_count", d->infinite));
     if (!d->full) return SEG_OK;
     SEG_TRY(seg_output_attr_int(out, group, "distinct_cap", SEG_DISTINCT_CAP));
     SEG_TRY(join(group, "spearman", path));
-    SEG_TRY(seg_output_attr_int(out, path, "n_clients", d->spearman_rows));
-    SEG_TRY(seg_output_attr_text(out, path, "basis",
-                                 d->spearman_rows < d->n ? "sample by row number" : "all clients"));
+    SEG_TRY(seg_output_attr_int(out, path, "n_rows", d->spearman_rows));
+    SEG_TRY(seg_output_attr_text(
+        out, path, "basis", d->spearman_rows < d->rows ? "sample by row number" : "all clients"));
     SEG_TRY(join(group, "histogram/bin_scale", path));
     return seg_output_attr_flags(out, path, 2, scales);
 }
@@ -90,20 +91,22 @@ static seg_status read_sizes(seg_input *in, const char *group, seg_describe *d)
     char path[PATH];
     seg_shape shape;
     char **names = NULL;
-    int64_t n, infinite;
+    int64_t rows, n, infinite;
     int columns;
 
+    SEG_TRY(seg_input_attr_int(in, group, "n_rows", &rows));
     SEG_TRY(seg_input_attr_int(in, group, "n_clients", &n));
     SEG_TRY(seg_input_attr_int(in, group, "infinite_count", &infinite));
     SEG_TRY(join(group, "spearman", path));
     bool full = seg_input_has(in, path);
     SEG_TRY(seg_input_names(in, "feature", &columns, &names));
-    seg_status status = describe_init(d, columns, n, (const char *const *)names, full);
+    seg_status status = describe_init(d, columns, rows, (const char *const *)names, full);
     seg_free(names);
     SEG_TRY(status);
+    d->n = n;
     d->infinite = infinite;
     if (!full) return SEG_OK;
-    SEG_TRY(seg_input_attr_int(in, path, "n_clients", &d->spearman_rows));
+    SEG_TRY(seg_input_attr_int(in, path, "n_rows", &d->spearman_rows));
     SEG_TRY(join(group, "relation/column", path));
     if (!seg_input_has(in, path)) return SEG_OK;
     SEG_TRY(seg_input_shape(in, path, &shape));

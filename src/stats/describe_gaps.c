@@ -8,28 +8,32 @@
 #define CLIENTS_LEAST 10 /* fewer say little, and too much about single clients */
 
 /* The cells of one client beside its gap in column `missing`. */
-static void add_gap(seg_describe *out, int missing, const double *x)
+static void add_gap(seg_describe *out, int missing, const double *x, int64_t times)
 {
     int64_t *co_missing = &out->co_missing[(int64_t)missing * out->d];
     int64_t *zero = &out->zero_where_missing[(int64_t)missing * out->d];
 
     for (int t = 0; t < out->d; t++) {
-        co_missing[t] += isnan(x[t]) != 0;
-        zero[t] += x[t] == 0;
+        co_missing[t] += isnan(x[t]) ? times : 0;
+        zero[t] += x[t] == 0 ? times : 0;
     }
 }
 
-void describe_gaps_add(seg_describe *out, int64_t n, const double *x)
+void describe_gaps_add(seg_describe *out, int64_t n, const double *x, const int32_t *weight)
 {
-    for (int64_t i = 0; i < n; i++, x += out->d)
+    for (int64_t i = 0; i < n; i++, x += out->d) {
+        int64_t times = weight ? weight[i] : 1;
+        out->n += times;
         for (int t = 0; t < out->d; t++) {
-            out->zeros[t] += x[t] == 0;
-            if (isnan(x[t])) add_gap(out, t, x);
+            out->zeros[t] += x[t] == 0 ? times : 0;
+            if (isnan(x[t])) add_gap(out, t, x, times);
         }
+    }
 }
 
 void describe_gaps_sum(seg_comm *comm, seg_describe *out)
 {
+    seg_sum_int64(comm, &out->n, 1);
     seg_sum_int64(comm, out->zeros, out->d);
     seg_sum_int64(comm, out->co_missing, (int64_t)out->d * out->d);
     seg_sum_int64(comm, out->zero_where_missing, (int64_t)out->d * out->d);

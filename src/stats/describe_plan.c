@@ -15,16 +15,17 @@ static int64_t quantile_bytes(int64_t d)
 
 static int64_t products_bytes(int64_t d)
 {
-    int64_t width = 3 * d + 1;
+    int64_t width = 3 * d + 1, sums = 2 * d * d + d * (d + 1) / 2 + d;
 
-    return SEG_BLOCK_ROWS * (d + width) * 8 + width * width * 8 +
-           (2 * d * d + d * (d + 1) / 2) * (int64_t)sizeof(describe_wide);
+    return SEG_BLOCK_ROWS * (d + 2 * width + d + 8 * d) * 8 + (width * width + 8 * d * d) * 8 +
+           sums * (int64_t)sizeof(describe_wide) + 2 * d * (int64_t)sizeof(seg_exact);
 }
 
-/* With `size` clients in the sample, `own` of them on the rank. */
+/* With `size` rows in the sample, `own` of them on the rank. */
 static int64_t ranks_bytes(int64_t size, int64_t own, int64_t d)
 {
-    return own * (4 * d + 2 * 16 + 8 + 4) + size * (2 * 8 + 8) + SEG_BLOCK_ROWS * d * 8;
+    return own * (4 * d + 8 + 2 * 8 + 16 + 4) + size * 16 + SEG_BLOCK_ROWS * d * 8 +
+           products_bytes(d) + products_bytes(2);
 }
 
 int64_t seg_describe_memory(int64_t n, int n_ranks, int d, const seg_describe_opts *opts)
@@ -39,7 +40,7 @@ int64_t seg_describe_memory(int64_t n, int n_ranks, int d, const seg_describe_op
     int64_t size = n < opts->spearman_rows ? n : opts->spearman_rows;
     int64_t own = n == 0 ? 0 : (int64_t)((double)rows / (double)n * (double)size);
     peak = larger(peak, (int64_t)d << 17); /* of distinct values */
-    return basis + own * d * 8 + larger(peak, ranks_bytes(size, own, d));
+    return basis + own * (d * 8 + 4) + larger(peak, ranks_bytes(size, own, d));
 }
 
 int64_t seg_describe_bytes(int d)

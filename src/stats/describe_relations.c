@@ -228,12 +228,13 @@ static bool holds(const seg_describe *out, int number, const double *x)
     return fabs(rest) <= EQUAL * size; /* false where a cell is missing */
 }
 
-void describe_relations_add(seg_describe *out, int64_t n, const double *x)
+void describe_relations_add(seg_describe *out, int64_t n, const double *x, const int32_t *weight)
 {
     for (int number = 0; number < out->n_relations; number++) {
         if (!is_whole(out, number)) continue;
         for (int64_t i = 0; i < n; i++)
-            out->relation_equal[number] += holds(out, number, &x[i * out->d]);
+            if (holds(out, number, &x[i * out->d]))
+                out->relation_equal[number] += weight ? weight[i] : 1;
     }
 }
 
