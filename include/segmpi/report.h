@@ -3,6 +3,7 @@
  * Text that comes from files is made safe for a terminal. */
 #pragma once
 
+#include "segmpi/describe.h"
 #include "segmpi/json.h"
 #include "segmpi/model.h"
 #include "segmpi/store.h"
@@ -13,6 +14,12 @@ seg_status seg_report_model(const seg_model *model);
 /* The same figures; *out owned by the caller (seg_json_free).  Labels are not part of it. */
 seg_status seg_report_model_json(const seg_model *model, seg_json **out);
 
+/* Tables of the columns, the strongest correlations, columns that others make up and gaps in words.
+ * `d` is full. */
+void seg_report_describe(const seg_describe *d);
+/* All of its figures; owned by the caller (seg_json_free). */
+seg_json *seg_report_describe_json(const seg_describe *d);
+
 void seg_report_plan(const seg_fit_plan *plan);
 void seg_report_import(const char *path, const seg_csv_summary *summary);
 /* csv_path may be NULL. */
@@ -20,6 +27,9 @@ void seg_report_generate(const char *path, const char *csv_path, int64_t n);
 
 /* A file: a model or a table in words, any other HDF5 file as a listing. */
 seg_status seg_report_file(seg_input *in);
+/* Its pictures in the terminal, by gnuplot: histograms and correlations of a description.
+ * SEG_ERR_USAGE if there is nothing to draw. */
+seg_status seg_report_plot(seg_input *in);
 /* All attributes of provenance and provenance/run; SEG_ERR_DATA if there are none. */
 seg_status seg_report_provenance(seg_input *in);
 void seg_report_check(int64_t n_blocks);

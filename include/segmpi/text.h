@@ -13,6 +13,8 @@ bool seg_text_copy(char *to, size_t size, const char *from);
 
 /* A copy owned by the caller (seg_free). */
 seg_status seg_text_duplicate(const char *text, char **out);
+/* Copies of n texts in one block, owned by the caller (seg_free). */
+seg_status seg_texts_duplicate(int n, const char *const *texts, char ***out);
 
 /* Exact parse of a whole text; false if it is not a number of that kind. */
 bool seg_text_int64(const char *text, int64_t *out);

@@ -28,6 +28,24 @@ seg_status seg_text_duplicate(const char *text, char **out)
     return SEG_OK;
 }
 
+seg_status seg_texts_duplicate(int n, const char *const *texts, char ***out)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < n; i++)
+        bytes += strlen(texts[i]) + 1;
+    SEG_TRY(seg_alloc((int64_t)(bytes + (size_t)n * sizeof **out), 1, out));
+
+    char *text = (char *)(*out + n);
+    for (int i = 0; i < n; i++) {
+        size_t size = strlen(texts[i]) + 1;
+        (*out)[i] = text;
+        memcpy(text, texts[i], size);
+        text += size;
+    }
+    return SEG_OK;
+}
+
 bool seg_text_int64(const char *text, int64_t *out)
 {
     char *end;

@@ -102,7 +102,7 @@ typedef struct cli_command {
         cli_session *session); /* collective if needs_mpi: the same status on all ranks */
 } cli_command;
 
-extern const cli_command cli_import, cli_generate, cli_fit, cli_inspect, cli_help;
+extern const cli_command cli_import, cli_generate, cli_describe, cli_fit, cli_inspect, cli_help;
 
 extern const cli_command *const cli_commands[];
 extern const int cli_n_commands;

@@ -4,7 +4,7 @@
 #include "segmpi/store.h"
 
 static struct {
-    bool check, provenance;
+    bool check, provenance, plot;
 } opts;
 
 static const cli_option rows[] = {
@@ -16,6 +16,10 @@ static const cli_option rows[] = {
       .help = "print all that the file says about where it comes from",
       .kind = CLI_FLAG,
       .value = &opts.provenance },
+    { .name = "plot",
+      .help = "draw histograms and correlations of a description in the terminal, by gnuplot",
+      .kind = CLI_FLAG,
+      .value = &opts.plot },
 };
 
 static seg_status check(seg_input *in)
@@ -35,7 +39,8 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(seg_input_open(session->arguments[0], &in));
     if (opts.check) SEG_TRY_OR_DONE(check(in));
     if (opts.provenance) SEG_TRY_OR_DONE(seg_report_provenance(in));
-    if (!opts.check && !opts.provenance) SEG_TRY_OR_DONE(seg_report_file(in));
+    if (opts.plot) SEG_TRY_OR_DONE(seg_report_plot(in));
+    if (!opts.check && !opts.provenance && !opts.plot) SEG_TRY_OR_DONE(seg_report_file(in));
 done:
     seg_input_close(in);
     return status;

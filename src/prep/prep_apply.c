@@ -5,6 +5,7 @@
 
 #include "prep_internal.h"
 #include "segmpi/memory.h"
+#include "segmpi/text.h"
 
 seg_prep_opts seg_prep_defaults(void)
 {
@@ -12,24 +13,6 @@ seg_prep_opts seg_prep_defaults(void)
                              .outliers = SEG_OUTLIER_QUANTILE,
                              .outlier_parameter = 0.01,
                              .scale = SEG_SCALE_STANDARD };
-}
-
-static seg_status copy_names(seg_prep *prep, const char *const *names)
-{
-    size_t bytes = 0;
-
-    for (int t = 0; t < prep->d; t++)
-        bytes += strlen(names[t]) + 1;
-    SEG_TRY(seg_alloc((int64_t)(bytes + (size_t)prep->d * sizeof *prep->names), 1, &prep->names));
-
-    char *text = (char *)(prep->names + prep->d);
-    for (int t = 0; t < prep->d; t++) {
-        size_t size = strlen(names[t]) + 1;
-        prep->names[t] = text;
-        memcpy(text, names[t], size);
-        text += size;
-    }
-    return SEG_OK;
 }
 
 /* One block: fill_value, lower_bound, upper_bound, mean, scale, max_abs, missing, capped, grid,
@@ -55,7 +38,7 @@ seg_status seg_prep_init(seg_prep *prep, int d, const char *const *names)
         prep->upper_bound[t] = INFINITY;
         prep->scale[t] = 1;
     }
-    return copy_names(prep, names);
+    return seg_texts_duplicate(d, names, &prep->names);
 }
 
 void seg_prep_release(seg_prep *prep)

@@ -137,6 +137,17 @@ static seg_status print_model(seg_input *in)
     return status;
 }
 
+static seg_status print_describe(seg_input *in)
+{
+    seg_describe d;
+
+    SEG_TRY(seg_input_expect(in, "describe"));
+    SEG_TRY(seg_describe_read(in, "", &d));
+    if (d.full) seg_report_describe(&d);
+    seg_describe_release(&d);
+    return SEG_OK;
+}
+
 /* Where it comes from, in short. */
 static void print_origin(seg_input *in)
 {
@@ -160,6 +171,8 @@ seg_status seg_report_file(seg_input *in)
         SEG_TRY(print_model(in));
     else if (strcmp(format, "clients") == 0)
         SEG_TRY(print_table(in));
+    else if (strcmp(format, "describe") == 0)
+        SEG_TRY(print_describe(in));
     else {
         printf("HDF5 file%s%s\n", *format ? ", format " : "",
                seg_text_clean(format, clean, sizeof clean));

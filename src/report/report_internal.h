@@ -1,21 +1,53 @@
-/* Inside report/: how numbers and headings look. */
+/* Inside report/: how numbers, headings and tables look. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
+#include "segmpi/error.h"
 #include "segmpi/json.h"
 #include "segmpi/segment.h"
+
+#define REPORT_GAPS 100 /* gaps that come together, at most */
 
 /* Columns of the terminal on standard output, 100 where there is none. */
 int report_width(void);
 /* A line that opens a part of a report: after an empty line, bold on a terminal. */
 void report_heading(const char *text);
-/* Words of a text after a margin of blanks, in lines of at most 100 columns or the terminal's. */
-void report_paragraph(int margin, const char *text);
-/* A value with about four digits: "12,345", "4.496", "0.001234", "1.2e+300". */
+/* A value with about four digits: "12,345", "4.496", "0.001234", "1.2e+300", "-" if there is none.
+ */
 const char *report_number(double value, char *buffer, size_t size);
 /* Terminal columns of UTF-8 text, taking every character as one wide. */
 int report_text_width(const char *text);
+/* Words of a text after a margin of blanks, in lines of at most 100 columns or the terminal's. */
+void report_paragraph(int margin, const char *text);
+/* True where the terminal's encoding is UTF-8, by the environment. */
+bool report_is_utf8(void);
 /* Segments of n clients, in words and as JSON; nothing where there are none. */
 void report_segments(const seg_segments *segments, int64_t n);
 void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);
+
+/* ---- tables ---- */
+
+#define REPORT_CELL    128 /* bytes */
+#define REPORT_COLUMNS 16
+
+typedef struct report_table {
+    int n, n_columns;
+    const char *const *name;  /* [n] */
+    const char *const *title; /* [n_columns] */
+    const void *from;
+    void (*cell)(const void *from, int row, int column, char text[REPORT_CELL]);
+} report_table;
+
+void report_table_print(const report_table *table);
+/* Columns that the longest of n names takes, at most `most`. */
+int report_name_width(int n, const char *const *names, int most);
+/* A name in exactly `width` columns, safe for a terminal: padded, or shortened in its middle. */
+void report_name(const char *text, int width, char *buffer, size_t size);
+
+/* ---- gnuplot ---- */
+
+/* Prints the heading and feeds a script to gnuplot, which draws on standard output.
+ * SEG_ERR_CONFIG, naming the package, if it is not installed; nothing is printed then. */
+seg_status report_gnuplot(const char *heading, const char *script, size_t size);

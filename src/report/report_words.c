@@ -5,7 +5,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -52,7 +54,7 @@ const char *report_number(double value, char *buffer, size_t size)
 {
     if (fabs(value) >= 999.95 && fabs(value) < 1e9)
         return seg_text_count(llround(value), buffer, size);
-    snprintf(buffer, size, "%.4g", value);
+    snprintf(buffer, size, isnan(value) ? "-" : "%.4g", value);
     return buffer;
 }
 
@@ -63,4 +65,18 @@ int report_text_width(const char *text)
     for (; *text; text++)
         width += ((unsigned char)*text & 0xc0) != 0x80; /* not a continuation byte */
     return width;
+}
+
+bool report_is_utf8(void)
+{
+    static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (!value || !*value) continue;
+        const char *encoding = strrchr(value, '.');
+        return encoding &&
+               (strcasecmp(encoding, ".UTF-8") == 0 || strcasecmp(encoding, ".utf8") == 0);
+    }
+    return false;
 }

@@ -70,6 +70,10 @@ void seg_moments_sum(seg_comm *comm, seg_moments *m)
     seg_sum_int64(comm, m->count, 2 * (int64_t)m->d); /* and missing */
     seg_min_double(comm, m->min, m->d);
     seg_max_double(comm, m->max, m->d);
+    for (int t = 0; t < m->d; t++) { /* -0 and 0 are equal, and either may have won */
+        m->min[t] += 0.0;
+        m->max[t] += 0.0;
+    }
 }
 
 /* A constant column is answered by its value, so that its deviations are exactly 0, and so that

@@ -14,6 +14,7 @@
 
 #include "segmpi/memory.h"
 #include "segmpi/stats.h"
+#include "stats_internal.h"
 
 #define BINS_MOST  4096
 #define BINS_LEAST 64
@@ -50,8 +51,7 @@ typedef struct refinement {
     double *x;        /* one slice; owned */
 } refinement;
 
-/* Keys order as the values do. */
-static uint64_t key_of(double value)
+uint64_t stats_key(double value)
 {
     double plain = value + 0.0; /* -0 becomes 0 */
     uint64_t bits;
@@ -160,7 +160,7 @@ static void pass_begin(refinement *r)
 
 static void count_value(refinement *r, int t, double value, int32_t weight)
 {
-    uint64_t key = key_of(value);
+    uint64_t key = stats_key(value);
     int64_t j = r->of_column[t], end = r->of_column[t + 1];
 
     while (j < end && r->intervals[j].high < key)
