@@ -43,8 +43,8 @@ COMMANDS = {
     "generate": (["generate", "5000", *OUT, "--csv", "out.csv"], ["out.h5", "out.csv"]),
     "fit": (["fit", "{clients.h5}", *OUT, *JSON, *FEW, "--schema", "{card_holders.ini}"], ["out.h5", "out.json"]),
     "fit from centers": (["fit", "{clients.h5}", *OUT, "-k", "3", "--init", "{model.h5}"], ["out.h5"]),
-    "fit with the mean": (["fit", "{clients.h5}", *OUT, *FEW, "--init", "random", "--impute", "mean", "--scale", "robust"],
-                          ["out.h5"]),
+    "fit otherwise": (["fit", "{clients.h5}", *OUT, *FEW, "--init", "random", "--impute", "mean", "--scale", "robust"],
+                      ["out.h5"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2"], ["out.h5", "out.json"]),
 }
@@ -148,8 +148,8 @@ class Run:
 
 @pytest.fixture
 def run(environment, program, inputs, tmp_path):
-    """run(command, fault..., env={}): a Run for each fault, side by side, as mpirun spends most of its time waiting; each
-    in a folder of its own, in which every other run finds old outputs"""
+    """run(command, fault..., env={}): a Run for each fault, side by side, as mpirun spends most of its time waiting;
+    each in a folder of its own, in which every other run finds old outputs"""
 
     def start(words, folder, fault, env):
         words = [re.sub(r"\{(.*)\}", rf"{inputs}/\1", word) for word in words]
