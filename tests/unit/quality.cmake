@@ -1,0 +1,1 @@
+seg_unit_test(quality RANKS 1 2 3 7 LIBRARIES seg_quality seg_table seg_store seg_comm seg_base)

@@ -1,0 +1,521 @@
+/* Indices of labels: known small cases, the definitions by brute force, the same bits on any number
+ * of ranks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "segmpi/log.h"
+#include "segmpi/memory.h"
+#include "segmpi/quality.h"
+#include "segmpi/random.h"
+
+#define D 3
+#define N 2500
+#define K 5
+
+static seg_comm *comm;
+
+/* ---- clients and labels that every rank knows ---- */
+
+static double cell(int64_t row, int t)
+{
+    const seg_random key = { .seed = 8, .purpose = SEG_RANDOM_TEST };
+
+    return ldexp(rint(ldexp(seg_random_normal(key, row, (uint64_t)t), 20)), -20) +
+           (double)((row % K) >> t % 3);
+}
+
+/* Cluster K - 1 has one client. */
+static int32_t label_of(int64_t row)
+{
+    const seg_random key = { .seed = 9, .purpose = SEG_RANDOM_TEST };
+
+    if (row == 1234) return K - 1;
+    return seg_random_uniform(key, row, 0) < 0.8 ? (int32_t)(row % K) % (K - 1) : 0;
+}
+
+static void make(seg_comm *c, int64_t n, seg_matrix *m, int32_t **label)
+{
+    const int grid[D] = { 20, 20, 20 };
+    const double max_abs[D] = { 64, 64, 64 };
+
+    assert_int_equal(
+        seg_matrix_init(m, seg_rows_of(n, seg_comm_rank(c), seg_comm_size(c)), D, grid, max_abs),
+        SEG_OK);
+    assert_int_equal(seg_alloc(m->rows.count, sizeof **label, label), SEG_OK);
+    for (int64_t i = 0; i < m->rows.count; i++) {
+        double z[D];
+        for (int t = 0; t < D; t++)
+            z[t] = cell(m->rows.first + i, t);
+        seg_matrix_set(m, i, 1, z);
+        (*label)[i] = label_of(m->rows.first + i);
+    }
+}
+
+/* ---- the definitions ---- */
+
+static double distance(const double *a, const double *b)
+{
+    double sum = 0;
+
+    for (int t = 0; t < D; t++)
+        sum += (a[t] - b[t]) * (a[t] - b[t]);
+    return sqrt(sum);
+}
+
+static double (*rows_of(int64_t n))[D]
+{
+    double(*x)[D] = calloc((size_t)n, sizeof *x);
+
+    assert_non_null(x);
+    for (int64_t i = 0; i < n; i++)
+        for (int t = 0; t < D; t++)
+            x[i][t] = (double)(float)cell(i, t);
+    return x;
+}
+
+/* figure [K] of the n clients that `taken` names: mean silhouette of each cluster. */
+static void silhouettes(int64_t n, double (*x)[D], double *figure)
+{
+    double sum[K] = { 0 };
+    int64_t count[K] = { 0 };
+
+    for (int64_t i = 0; i < n; i++)
+        count[label_of(i)]++;
+    for (int64_t i = 0; i < n; i++) {
+        double to[K] = { 0 }, other = INFINITY;
+        int own = label_of(i);
+        for (int64_t j = 0; j < n; j++)
+            to[label_of(j)] += distance(x[i], x[j]);
+        for (int j = 0; j < K; j++)
+            if (j != own && count[j] > 0) other = fmin(other, to[j] / (double)count[j]);
+        if (count[own] == 1) continue;
+        double inside = to[own] / (double)(count[own] - 1);
+        sum[own] += (other - inside) / fmax(other, inside);
+    }
+    for (int j = 0; j < K; j++)
+        figure[j] = sum[j] / (double)count[j];
+}
+
+typedef struct by_hand {
+    double mean[K + 1][D]; /* the last one of all */
+    int64_t count[K];
+    double spread[K], within, between, simplified;
+} by_hand;
+
+static void means_by_hand(int64_t n, double (*x)[D], by_hand *h)
+{
+    for (int64_t i = 0; i < n; i++) {
+        h->count[label_of(i)]++;
+        for (int t = 0; t < D; t++) {
+            h->mean[label_of(i)][t] += x[i][t];
+            h->mean[K][t] += x[i][t] / (double)n;
+        }
+    }
+    for (int j = 0; j < K; j++)
+        for (int t = 0; t < D; t++)
+            h->mean[j][t] /= (double)h->count[j];
+}
+
+static void figures_by_hand(int64_t n, double (*x)[D], by_hand *h)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int own = label_of(i);
+        double near = distance(x[i], h->mean[own]), next = INFINITY;
+        for (int j = 0; j < K; j++)
+            if (j != own) next = fmin(next, distance(x[i], h->mean[j]));
+        h->spread[own] += near / (double)h->count[own];
+        h->within += near * near;
+        if (h->count[own] > 1) h->simplified += (next - near) / fmax(next, near) / (double)n;
+    }
+    for (int j = 0; j < K; j++)
+        h->between += (double)h->count[j] * pow(distance(h->mean[j], h->mean[K]), 2);
+}
+
+static double davies_bouldin_by_hand(const by_hand *h)
+{
+    double sum = 0;
+
+    for (int a = 0; a < K; a++) {
+        double most = 0;
+        for (int b = 0; b < K; b++)
+            if (a != b)
+                most = fmax(most, (h->spread[a] + h->spread[b]) / distance(h->mean[a], h->mean[b]));
+        sum += most / K;
+    }
+    return sum;
+}
+
+static void assert_close(double a, double b)
+{
+    if (!(fabs(a - b) <= 1e-12 * fabs(b))) print_error("%.17g is not %.17g\n", a, b);
+    assert_true(fabs(a - b) <= 1e-12 * fabs(b));
+}
+
+/* ---- tests ---- */
+
+static void indices_are_their_definitions(void **state)
+{
+    (void)state;
+    double(*x)[D] = rows_of(N);
+    by_hand h = { 0 };
+    seg_matrix m;
+    int32_t *label;
+    seg_quality q;
+
+    make(comm, N, &m, &label);
+    means_by_hand(N, x, &h);
+    figures_by_hand(N, x, &h);
+    assert_int_equal(seg_quality_fit(comm, &m, K, label, &q), SEG_OK);
+    assert_int_equal(q.n_clusters, K);
+    assert_close(q.variance_explained, h.between / (h.between + h.within));
+    assert_close(q.calinski_harabasz, h.between / (K - 1) / (h.within / (N - K)));
+    assert_close(q.davies_bouldin, davies_bouldin_by_hand(&h));
+    assert_close(q.silhouette_simplified, h.simplified);
+    assert_close(q.smallest_share, 1.0 / N);
+    seg_free(label);
+    seg_matrix_release(&m);
+    free(x);
+}
+
+static void indices_are_the_same_bits_on_one_rank(void **state)
+{
+    (void)state;
+    seg_comm *self = seg_comm_self(comm);
+    seg_matrix m, whole;
+    int32_t *label, *all;
+    seg_quality q, alone;
+
+    make(comm, N, &m, &label);
+    make(self, N, &whole, &all);
+    assert_int_equal(seg_quality_fit(comm, &m, K, label, &q), SEG_OK);
+    assert_int_equal(seg_quality_fit(self, &whole, K, all, &alone), SEG_OK);
+    assert_memory_equal(&q.variance_explained, &alone.variance_explained,
+                        sizeof q - offsetof(seg_quality, variance_explained));
+    seg_free(label);
+    seg_free(all);
+    seg_matrix_release(&m);
+    seg_matrix_release(&whole);
+}
+
+static void empty_clusters_count_for_nothing(void **state)
+{
+    (void)state;
+    seg_matrix m;
+    int32_t *label;
+    seg_quality q, with;
+
+    make(comm, N, &m, &label);
+    assert_int_equal(seg_quality_fit(comm, &m, K, label, &q), SEG_OK);
+    for (int64_t i = 0; i < m.rows.count; i++)
+        label[i] += label[i] > 1; /* nobody in cluster 2 */
+    assert_int_equal(seg_quality_fit(comm, &m, K + 3, label, &with), SEG_OK);
+    assert_int_equal(with.n_clusters, K);
+    assert_memory_equal(&q.variance_explained, &with.variance_explained,
+                        sizeof q - offsetof(seg_quality, variance_explained));
+    seg_free(label);
+    seg_matrix_release(&m);
+}
+
+static void one_cluster_has_no_index(void **state)
+{
+    (void)state;
+    seg_matrix m;
+    int32_t *label;
+    seg_quality q;
+
+    make(comm, N, &m, &label);
+    memset(label, 0, (size_t)m.rows.count * sizeof *label);
+    assert_int_equal(seg_quality_fit(comm, &m, 1, label, &q), SEG_OK);
+    assert_true(fabs(q.variance_explained) <= 0);
+    assert_true(isnan(q.davies_bouldin) && isnan(q.calinski_harabasz));
+    assert_true(isnan(q.silhouette_simplified) && fabs(q.smallest_share - 1) <= 0);
+    seg_free(label);
+    seg_matrix_release(&m);
+}
+
+/* Clients at 0, 1, 10, 11 in two clusters: by hand, Davies-Bouldin (0.5 + 0.5) / 10, Calinski-
+ * Harabasz (100 / 1) / (1 / 2), silhouettes 1 - 1 / 10.5 and 1 - 1 / 9.5. */
+static void four_clients_are_worked_out_by_hand(void **state)
+{
+    (void)state;
+    const double places[] = { 0, 1, 10, 11 }, max_abs = 64;
+    const int grid = 10, k = 2;
+    seg_comm *self = seg_comm_self(comm);
+    int32_t label[] = { 0, 0, 1, 1 };
+    const int32_t *labels[] = { label };
+    double mean[2], *means[] = { mean };
+    seg_matrix m;
+    seg_quality q;
+
+    assert_int_equal(seg_matrix_init(&m, seg_rows_of(4, 0, 1), 1, &grid, &max_abs), SEG_OK);
+    seg_matrix_set(&m, 0, 4, places);
+    assert_int_equal(seg_quality_fit(self, &m, 2, label, &q), SEG_OK);
+    assert_close(q.davies_bouldin, 0.1);
+    assert_close(q.calinski_harabasz, 200);
+    assert_close(q.variance_explained, 100.0 / 101);
+    assert_close(q.silhouette_simplified, ((1 - 0.5 / 10.5) + (1 - 0.5 / 9.5)) / 2);
+    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, means), SEG_OK);
+    for (int j = 0; j < 2; j++)
+        assert_close(mean[j], ((1 - 1 / 10.5) + (1 - 1 / 9.5)) / 2);
+    seg_matrix_release(&m);
+}
+
+static void clients_in_one_place_give_zeros(void **state)
+{
+    (void)state;
+    const double places[] = { 3, 3, 3, 3, 3 }, max_abs = 64;
+    const int grid = 10, k = 2;
+    seg_comm *self = seg_comm_self(comm);
+    int32_t label[] = { 0, 0, 1, 1, 1 };
+    const int32_t *labels[] = { label };
+    double mean[2], *means[] = { mean };
+    seg_matrix m;
+    seg_quality q;
+
+    assert_int_equal(seg_matrix_init(&m, seg_rows_of(5, 0, 1), 1, &grid, &max_abs), SEG_OK);
+    seg_matrix_set(&m, 0, 5, places);
+    assert_int_equal(seg_quality_fit(self, &m, 2, label, &q), SEG_OK);
+    assert_true(isnan(q.variance_explained));
+    assert_true(fabs(q.davies_bouldin) <= 0 && fabs(q.calinski_harabasz - 1) <= 0);
+    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, means), SEG_OK);
+    assert_true(fabs(mean[0]) <= 0 && fabs(mean[1]) <= 0);
+    seg_matrix_release(&m);
+}
+
+static void silhouettes_of_many_labellings_are_their_definition(void **state)
+{
+    (void)state;
+    const int k[] = { K, 1, 2, K };
+    double(*x)[D] = rows_of(N), expected[K], mean[4][K],
+    *means[] = { mean[0], mean[1], mean[2], mean[3] };
+    int32_t *label, *halves;
+    const int32_t *labels[4];
+    int64_t size[K] = { 0 };
+    seg_matrix all;
+
+    make(seg_comm_self(comm), N, &all, &label);
+    assert_int_equal(seg_alloc(N, sizeof *halves, &halves), SEG_OK);
+    for (int i = 0; i < 4; i++)
+        labels[i] = k[i] == K ? label : halves;
+    silhouettes(N, x, expected);
+    assert_int_equal(seg_silhouette(comm, &all, 4, k, labels, means), SEG_OK);
+    for (int j = 0; j < K; j++) {
+        if (label_of(1234) != j) assert_close(mean[0][j], expected[j]);
+        assert_memory_equal(&mean[0][j], &mean[3][j], sizeof(double));
+    }
+    assert_true(fabs(mean[0][K - 1]) <= 0); /* the client that is alone */
+    assert_true(isnan(mean[1][0]));
+    assert_true(isnan(mean[2][0]) && isnan(mean[2][1])); /* all in one of two */
+
+    double sum = 0;
+    for (int i = 0; i < N; i++)
+        size[label_of(i)]++;
+    for (int j = 0; j < K; j++)
+        sum += (double)size[j] / N * expected[j];
+    assert_close(seg_silhouette_mean(K, mean[0], size), sum);
+    seg_free(label);
+    seg_free(halves);
+    seg_matrix_release(&all);
+    free(x);
+}
+
+static void silhouettes_are_the_same_bits_on_one_rank(void **state)
+{
+    (void)state;
+    const int k = K;
+    double mean[K], alone[K], *means = mean, *alones = alone;
+    int32_t *label;
+    const int32_t *labels;
+    seg_matrix all;
+
+    make(seg_comm_self(comm), N, &all, &label);
+    labels = label;
+    assert_int_equal(seg_silhouette(comm, &all, 1, &k, &labels, &means), SEG_OK);
+    assert_int_equal(seg_silhouette(seg_comm_self(comm), &all, 1, &k, &labels, &alones), SEG_OK);
+    assert_memory_equal(mean, alone, sizeof mean);
+    seg_free(label);
+    seg_matrix_release(&all);
+}
+
+/* Column 0 of the sample tells the row, so that each client can be found again. */
+static void a_stratified_sample_sees_every_cluster_and_no_client_twice(void **state)
+{
+    (void)state;
+    enum { MANY = 60000 };
+    const int grid[1] = { 0 };
+    const double max_abs[1] = { MANY };
+    static bool seen[MANY];
+    int32_t *label, *drawn;
+    int64_t size[4], count[4] = { 0 }, low[4] = { 0 };
+    seg_matrix m, sample;
+
+    assert_int_equal(seg_matrix_init(&m,
+                                     seg_rows_of(MANY, seg_comm_rank(comm), seg_comm_size(comm)), 1,
+                                     grid, max_abs),
+                     SEG_OK);
+    assert_int_equal(seg_alloc(m.rows.count, sizeof *label, &label), SEG_OK);
+    for (int64_t i = 0; i < m.rows.count; i++) {
+        double row = (double)(m.rows.first + i);
+        seg_matrix_set(&m, i, 1, &row);
+        label[i] = row < 7 ? 3 : row < 900 ? 2 : m.rows.first + i < 40000 ? 0 : 1;
+    }
+    assert_int_equal(seg_silhouette_sample(comm, &m, 4, label, 3, size, &sample, &drawn), SEG_OK);
+    assert_true(size[0] == 39100 && size[1] == 20000 && size[2] == 893 && size[3] == 7);
+    memset(seen, 0, sizeof seen);
+    for (int64_t i = 0; i < sample.rows.total; i++) {
+        double row;
+        seg_matrix_get(&sample, i, 1, &row);
+        assert_false(seen[(int64_t)row]);
+        seen[(int64_t)row] = true;
+        assert_int_equal(drawn[i], row < 7 ? 3 : row < 900 ? 2 : row < 40000 ? 0 : 1);
+        count[drawn[i]]++;
+        if (drawn[i] == 0) low[0] += row < 20450;
+    }
+    /* half of 10,000 by size, rounded up, and half in equal parts, one more */
+    assert_int_equal(count[0], 3259 + 1251);
+    assert_int_equal(count[1], 1667 + 1251);
+    assert_int_equal(count[2], 893);
+    assert_int_equal(count[3], 7);
+    assert_true(labs((long)(low[0] - count[0] / 2)) <= 1); /* from equal ranges */
+    seg_free(label);
+    seg_free(drawn);
+    seg_matrix_release(&m);
+    seg_matrix_release(&sample);
+}
+
+/* ---- gap, stability ---- */
+
+static void references_fill_the_box_of_the_columns(void **state)
+{
+    (void)state;
+    const seg_gap_box box = { 0 };
+    seg_matrix all, reference, other;
+    int32_t *label;
+
+    make(seg_comm_self(comm), N, &all, &label);
+    assert_int_equal(seg_gap_reference(&all, &box, 1, 0, &reference), SEG_OK);
+    assert_int_equal(seg_gap_reference(&all, &box, 1, 1, &other), SEG_OK);
+    for (int t = 0; t < D; t++) {
+        double low = INFINITY, high = -INFINITY, mean = 0, equal = 0;
+        for (int64_t i = 0; i < N; i++) {
+            low = fmin(low, (double)(float)cell(i, t));
+            high = fmax(high, (double)(float)cell(i, t));
+        }
+        for (int64_t i = 0; i < N; i++) {
+            double z[D], y[D];
+            seg_matrix_get(&reference, i, 1, z);
+            seg_matrix_get(&other, i, 1, y);
+            assert_true(z[t] >= low && z[t] <= high);
+            mean += (z[t] - low) / (high - low) / N;
+            equal += fabs(z[t] - y[t]) <= 0;
+        }
+        assert_true(fabs(mean - 0.5) < 5 / sqrt(12.0 * N)); /* five standard errors */
+        assert_true(equal < 5);
+    }
+    seg_free(label);
+    seg_matrix_release(&all);
+    seg_matrix_release(&reference);
+    seg_matrix_release(&other);
+}
+
+/* Along turned axes the projections fill their range, and nothing lies outside. */
+static void references_fill_a_turned_box(void **state)
+{
+    (void)state;
+    const double c = sqrt(0.5), axes[2][D] = { { 0.6, 0.8, 0 }, { 0.8 * c, -0.6 * c, c } };
+    const double origin[D] = { 1, 2, 3 };
+    const seg_gap_box box = { .n_axes = 2, .axes = axes[0], .origin = origin };
+    seg_matrix all, reference;
+    int32_t *label;
+
+    make(seg_comm_self(comm), N, &all, &label);
+    assert_int_equal(seg_gap_reference(&all, &box, 1, 0, &reference), SEG_OK);
+    for (int a = 0; a < 2; a++) {
+        double low = INFINITY, high = -INFINITY, mean = 0;
+        for (int64_t i = 0; i < N; i++) {
+            double place = 0;
+            for (int t = 0; t < D; t++)
+                place += ((double)(float)cell(i, t) - origin[t]) * axes[a][t];
+            low = fmin(low, place);
+            high = fmax(high, place);
+        }
+        for (int64_t i = 0; i < N; i++) {
+            double z[D], place = 0, off = 0;
+            const double normal[D] = { -0.8 * c, 0.6 * c, c };
+            seg_matrix_get(&reference, i, 1, z);
+            for (int t = 0; t < D; t++) {
+                place += (z[t] - origin[t]) * axes[a][t];
+                off += (z[t] - origin[t]) * normal[t];
+            }
+            assert_true(place > low - 1e-5 && place < high + 1e-5 && fabs(off) < 1e-5);
+            mean += (place - low) / (high - low) / N;
+        }
+        assert_true(fabs(mean - 0.5) < 5 / sqrt(12.0 * N));
+    }
+    seg_free(label);
+    seg_matrix_release(&all);
+    seg_matrix_release(&reference);
+}
+
+static void gap_follows_its_formula(void **state)
+{
+    (void)state;
+    const double cost[3] = { exp(3), exp(1), exp(0.9) };
+    const double reference[2][3] = { { exp(3.1), exp(2), exp(1.5) },
+                                     { exp(3.3), exp(2.4), exp(1.6) } };
+    double gap[3], error[3];
+
+    seg_gap_of(3, 2, cost, reference[0], gap, error);
+    assert_close(gap[0], 0.2);
+    assert_close(gap[1], 1.2);
+    assert_true(fabs(gap[2] - 0.65) < 1e-12);
+    assert_true(fabs(error[1] - 0.2 * sqrt(1.5)) < 1e-12);
+    assert_true(fabs(error[2] - 0.05 * sqrt(1.5)) < 1e-12);
+    assert_int_equal(seg_gap_first(3, gap, error), 1);
+    assert_int_equal(seg_gap_first(2, gap, error), -1); /* still rising: the range ends too early */
+}
+
+static void jaccard_is_common_over_either(void **state)
+{
+    (void)state;
+    const int64_t table[3][2] = { { 6, 2 }, { 1, 3 }, { 0, 0 } };
+    double jaccard[3];
+
+    seg_jaccard_best(3, 2, table[0], jaccard);
+    assert_close(jaccard[0], 6.0 / 9);
+    assert_close(jaccard[1], 3.0 / 6);
+    assert_true(isnan(jaccard[2]));
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(indices_are_their_definitions),
+        cmocka_unit_test(indices_are_the_same_bits_on_one_rank),
+        cmocka_unit_test(empty_clusters_count_for_nothing),
+        cmocka_unit_test(one_cluster_has_no_index),
+        cmocka_unit_test(four_clients_are_worked_out_by_hand),
+        cmocka_unit_test(clients_in_one_place_give_zeros),
+        cmocka_unit_test(silhouettes_of_many_labellings_are_their_definition),
+        cmocka_unit_test(silhouettes_are_the_same_bits_on_one_rank),
+        cmocka_unit_test(a_stratified_sample_sees_every_cluster_and_no_client_twice),
+        cmocka_unit_test(references_fill_the_box_of_the_columns),
+        cmocka_unit_test(references_fill_a_turned_box),
+        cmocka_unit_test(gap_follows_its_formula),
+        cmocka_unit_test(jaccard_is_common_over_either),
+    };
+
+    if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
+    seg_log_init("test", SEG_QUIET);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    seg_comm_close(comm);
+    return failed;
+}
