@@ -1,8 +1,8 @@
 /* How good are these labels: indices of one labelling of the matrix, and what is made of many fits
  * (gap, stability).  Definitions are scikit-learn's where it has them; a client counts where its
- * label says, and centers are the means of the labels.  Sums over clients are exact, so the same
- * bits on any number of ranks and at any SIMD level.  src/quality/README.md says in words what each
- * index means and when it misleads. */
+ * label says, as often as its weight, and centers are the means of the labels.  Sums over clients
+ * are exact, so the same bits on any number of ranks and at any SIMD level.  src/quality/README.md
+ * says in words what each index means and when it misleads. */
 #pragma once
 
 #include <stdbool.h>
@@ -32,21 +32,20 @@ seg_status seg_quality_fit(seg_comm *comm, const seg_matrix *m, int k, const int
 #define SEG_SILHOUETTE_ROWS   20000
 #define SEG_SILHOUETTE_SAMPLE 10000
 
-/* Collective.  Silhouettes of n_k labellings of the same clients, which every rank holds: `all` as
- * seg_matrix_gather() makes it, label[i] [n] with 0 <= label < k[i].  All distances are computed
- * once for all labellings.  mean[i][j], filled: of the clients of cluster j in labelling i; NaN for
- * an empty cluster, and for all clusters if fewer than two have clients or each client is its own.
- * A client alone in its cluster counts 0. */
+/* Collective.  Mean silhouettes of n_k labellings of the same clients, which every rank holds:
+ * `all` as seg_matrix_gather() makes it, label[i] [n] with 0 <= label < k[i].  All distances are
+ * computed once for all labellings.  size[i][j]: weight of cluster j in the table that `all` is a
+ * sample of, stratified by labelling i; NULL: `all` is all.  silhouette [n_k], filled; NaN if fewer
+ * than two clusters have clients or each client is its own.  A client alone in its cluster counts
+ * 0. */
 seg_status seg_silhouette(seg_comm *comm, const seg_matrix *all, int n_k, const int *k,
-                          const int32_t *const *label, double *const *mean);
+                          const int32_t *const *label, const int64_t *const *size,
+                          double *silhouette);
 
-/* Local.  Mean over clients from the means of clusters [k] and their sizes [k]. */
-double seg_silhouette_mean(int k, const double *mean, const int64_t *size);
-
-/* Collective.  A stratified sample of the clients, on every rank: about SEG_SILHOUETTE_SAMPLE, half
- * of them in proportion to the size of the clusters, half the same number from each; from equal
- * ranges of the cluster's clients in order of rows.  *sample and *sample_label [rows.total] owned
- * by the caller.  size [k], filled: clients of each cluster in the whole matrix. */
+/* Collective.  A sample stratified by cluster, on every rank: about SEG_SILHOUETTE_SAMPLE clients,
+ * half of them in proportion to the number in each cluster, half the same number from each; from
+ * equal ranges of the cluster's clients in order of rows.  *sample and *sample_label [rows.total]
+ * owned by the caller.  size [k], filled: weight of each cluster in the whole matrix. */
 seg_status seg_silhouette_sample(seg_comm *comm, const seg_matrix *m, int k, const int32_t *label,
                                  uint64_t seed, int64_t *size, seg_matrix *sample,
                                  int32_t **sample_label);

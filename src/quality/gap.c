@@ -2,6 +2,7 @@
  * give, that is clients drawn evenly from a box around the real ones.
  * Source: Tibshirani, Walther and Hastie, Estimating the number of clusters, 2001. */
 #include <math.h>
+#include <string.h>
 
 #include "segmpi/memory.h"
 #include "segmpi/quality.h"
@@ -56,6 +57,7 @@ static void find_box(drawing *w)
         w->high[c] = -INFINITY;
     }
     for (int64_t i = 0; i < w->sample->rows.count; i++) {
+        if (seg_matrix_weight(w->sample, i) == 0) continue;
         seg_matrix_get(w->sample, i, 1, w->x);
         for (int c = 0; c < w->n; c++) {
             double place = along(w, c, w->x);
@@ -75,7 +77,7 @@ static void find_grid(drawing *w)
         for (int c = 0; c < w->n && w->box->axes; c++)
             most +=
                 fabs(w->box->axes[(int64_t)c * m->d + t]) * fmax(fabs(w->low[c]), fabs(w->high[c]));
-        int finest = seg_matrix_grid(m->rows.total, most, INFINITY);
+        int finest = seg_matrix_grid(m->total_weight, most, INFINITY);
         w->most[t] = most;
         w->grid[t] = finest < m->grid[t] ? finest : m->grid[t];
     }
@@ -97,6 +99,15 @@ static void draw(const drawing *w, seg_random key, int64_t i, int b)
     }
 }
 
+static seg_status copy_weights(const seg_matrix *from, seg_matrix *to)
+{
+    if (!from->weight) return SEG_OK;
+    SEG_TRY(seg_matrix_add_weights(to));
+    memcpy(to->weight, from->weight, (size_t)(to->n_tiles * SEG_LANES) * sizeof *to->weight);
+    to->total_weight = from->total_weight;
+    return SEG_OK;
+}
+
 seg_status seg_gap_reference(const seg_matrix *sample, const seg_gap_box *box, uint64_t seed, int b,
                              seg_matrix *reference)
 {
@@ -109,11 +120,13 @@ seg_status seg_gap_reference(const seg_matrix *sample, const seg_gap_box *box, u
     find_box(&w);
     find_grid(&w);
     SEG_TRY_OR_DONE(seg_matrix_init(reference, sample->rows, sample->d, w.grid, w.most));
+    SEG_TRY_OR_DONE(copy_weights(sample, reference));
     for (int64_t i = 0; i < sample->rows.count; i++) {
         draw(&w, key, i, b);
         seg_matrix_set(reference, i, 1, w.x);
     }
 done:
+    if (status != SEG_OK) seg_matrix_release(reference);
     drawing_release(&w);
     return status;
 }

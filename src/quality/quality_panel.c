@@ -15,7 +15,7 @@ typedef struct panel {
     int k;
     const int32_t *label;
     int64_t *sum;        /* [k][d] of the clients of each cluster in units of the grid, then */
-    int64_t *count;      /* [k] */
+    int64_t *count;      /* [k] weight of the clients */
     double *mean;        /* [k][d], then of all clients [d] */
     seg_exact *distance; /* [k] sum of distances to the mean of the cluster, then */
     seg_exact *within;   /* sum of squared distances to the mean of the cluster */
@@ -65,12 +65,13 @@ static void learn_means(seg_comm *comm, panel *p)
         const int32_t *label = &p->label[tile * SEG_LANES];
         int lanes = lanes_of(m, tile);
         for (int lane = 0; lane < lanes; lane++)
-            p->count[label[lane]]++;
+            p->count[label[lane]] += seg_matrix_weight(m, tile * SEG_LANES + lane);
         for (int t = 0; t < m->d; t++) {
             const float *x = &m->x[(tile * m->d + t) * SEG_LANES];
             float units = ldexpf(1, m->grid[t]);
             for (int lane = 0; lane < lanes; lane++)
-                p->sum[(int64_t)label[lane] * m->d + t] += (int64_t)(x[lane] * units);
+                p->sum[(int64_t)label[lane] * m->d + t] +=
+                    (int64_t)(x[lane] * units) * seg_matrix_weight(m, tile * SEG_LANES + lane);
         }
     }
     seg_sum_int64(comm, p->sum, (int64_t)p->k * (m->d + 1));
@@ -83,7 +84,7 @@ static void learn_means(seg_comm *comm, panel *p)
                               ? ldexp((double)p->sum[at], -m->grid[t]) / (double)p->count[j]
                               : NAN;
         }
-        all[t] = ldexp((double)sum, -m->grid[t]) / (double)m->rows.total;
+        all[t] = ldexp((double)sum, -m->grid[t]) / (double)m->total_weight;
     }
 }
 
@@ -134,6 +135,18 @@ static double simplified(double own, double other, int64_t count)
     return count > 1 && larger > 0 ? (other - own) / larger : 0;
 }
 
+/* A client that counts `weight` times. */
+static void add_client(panel *p, int label, double weight, double own, double other)
+{
+    double distance = sqrt(own);
+
+    seg_exact_add_product(&p->distance[label], distance, weight);
+    seg_exact_add_product(p->within, own, weight);
+    if (other < INFINITY)
+        seg_exact_add_product(p->figure, simplified(distance, sqrt(other), p->count[label]),
+                              weight);
+}
+
 /* Collective. */
 static void compare_all(seg_comm *comm, panel *p)
 {
@@ -145,12 +158,8 @@ static void compare_all(seg_comm *comm, panel *p)
         int lanes = lanes_of(m, tile);
         compare_tile(p, tile, own, other);
         for (int lane = 0; lane < lanes; lane++) {
-            double distance = sqrt(own[lane]);
-            seg_exact_add(&p->distance[label[lane]], distance);
-            seg_exact_add(p->within, own[lane]);
-            if (other[lane] < INFINITY)
-                seg_exact_add(p->figure,
-                              simplified(distance, sqrt(other[lane]), p->count[label[lane]]));
+            double weight = seg_matrix_weight(m, tile * SEG_LANES + lane);
+            if (weight > 0) add_client(p, label[lane], weight, own[lane], other[lane]);
         }
     }
     seg_phase_add_bytes(2 * m->n_tiles * SEG_LANES * m->d * (int64_t)sizeof(float));
@@ -212,7 +221,7 @@ static double between(const panel *p)
 /* `spread` [k] is room to work in. */
 static seg_quality indices(const panel *p, double *spread)
 {
-    int64_t n = p->m->rows.total, smallest = n;
+    int64_t n = p->m->total_weight, smallest = n;
     seg_quality q = { .davies_bouldin = NAN,
                       .calinski_harabasz = NAN,
                       .silhouette_simplified = NAN };

@@ -81,7 +81,7 @@ static double (*rows_of(int64_t n))[D]
     return x;
 }
 
-/* figure [K] of the n clients that `taken` names: mean silhouette of each cluster. */
+/* figure [K]: mean silhouette of each cluster of the first n clients. */
 static void silhouettes(int64_t n, double (*x)[D], double *figure)
 {
     double sum[K] = { 0 };
@@ -251,7 +251,7 @@ static void four_clients_are_worked_out_by_hand(void **state)
     seg_comm *self = seg_comm_self(comm);
     int32_t label[] = { 0, 0, 1, 1 };
     const int32_t *labels[] = { label };
-    double mean[2], *means[] = { mean };
+    double silhouette;
     seg_matrix m;
     seg_quality q;
 
@@ -262,9 +262,8 @@ static void four_clients_are_worked_out_by_hand(void **state)
     assert_close(q.calinski_harabasz, 200);
     assert_close(q.variance_explained, 100.0 / 101);
     assert_close(q.silhouette_simplified, ((1 - 0.5 / 10.5) + (1 - 0.5 / 9.5)) / 2);
-    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, means), SEG_OK);
-    for (int j = 0; j < 2; j++)
-        assert_close(mean[j], ((1 - 1 / 10.5) + (1 - 1 / 9.5)) / 2);
+    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, NULL, &silhouette), SEG_OK);
+    assert_close(silhouette, ((1 - 1 / 10.5) + (1 - 1 / 9.5)) / 2);
     seg_matrix_release(&m);
 }
 
@@ -276,7 +275,7 @@ static void clients_in_one_place_give_zeros(void **state)
     seg_comm *self = seg_comm_self(comm);
     int32_t label[] = { 0, 0, 1, 1, 1 };
     const int32_t *labels[] = { label };
-    double mean[2], *means[] = { mean };
+    double silhouette;
     seg_matrix m;
     seg_quality q;
 
@@ -285,8 +284,8 @@ static void clients_in_one_place_give_zeros(void **state)
     assert_int_equal(seg_quality_fit(self, &m, 2, label, &q), SEG_OK);
     assert_true(isnan(q.variance_explained));
     assert_true(fabs(q.davies_bouldin) <= 0 && fabs(q.calinski_harabasz - 1) <= 0);
-    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, means), SEG_OK);
-    assert_true(fabs(mean[0]) <= 0 && fabs(mean[1]) <= 0);
+    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, NULL, &silhouette), SEG_OK);
+    assert_true(fabs(silhouette) <= 0);
     seg_matrix_release(&m);
 }
 
@@ -294,11 +293,9 @@ static void silhouettes_of_many_labellings_are_their_definition(void **state)
 {
     (void)state;
     const int k[] = { K, 1, 2, K };
-    double(*x)[D] = rows_of(N), expected[K], mean[4][K],
-    *means[] = { mean[0], mean[1], mean[2], mean[3] };
+    double(*x)[D] = rows_of(N), expected[K], found[4], sum = 0;
     int32_t *label, *halves;
     const int32_t *labels[4];
-    int64_t size[K] = { 0 };
     seg_matrix all;
 
     make(seg_comm_self(comm), N, &all, &label);
@@ -306,23 +303,38 @@ static void silhouettes_of_many_labellings_are_their_definition(void **state)
     for (int i = 0; i < 4; i++)
         labels[i] = k[i] == K ? label : halves;
     silhouettes(N, x, expected);
-    assert_int_equal(seg_silhouette(comm, &all, 4, k, labels, means), SEG_OK);
-    for (int j = 0; j < K; j++) {
-        if (label_of(1234) != j) assert_close(mean[0][j], expected[j]);
-        assert_memory_equal(&mean[0][j], &mean[3][j], sizeof(double));
-    }
-    assert_true(fabs(mean[0][K - 1]) <= 0); /* the client that is alone */
-    assert_true(isnan(mean[1][0]));
-    assert_true(isnan(mean[2][0]) && isnan(mean[2][1])); /* all in one of two */
-
-    double sum = 0;
-    for (int i = 0; i < N; i++)
-        size[label_of(i)]++;
-    for (int j = 0; j < K; j++)
-        sum += (double)size[j] / N * expected[j];
-    assert_close(seg_silhouette_mean(K, mean[0], size), sum);
+    assert_int_equal(seg_silhouette(comm, &all, 4, k, labels, NULL, found), SEG_OK);
+    for (int64_t i = 0; i < N; i++)
+        sum += expected[label_of(i)];
+    assert_close(found[0], sum / N);
+    assert_memory_equal(&found[0], &found[3], sizeof(double));
+    assert_true(isnan(found[1]));
+    assert_true(isnan(found[2])); /* all in one of two */
     seg_free(label);
     seg_free(halves);
+    seg_matrix_release(&all);
+    free(x);
+}
+
+/* Of a sample, each cluster counts as much as it weighs in the table. */
+static void silhouettes_of_a_sample_are_weighed_by_cluster(void **state)
+{
+    (void)state;
+    const int k = K;
+    const int64_t size[K] = { 10, 2000, 300, 40, 1 }, *sizes = size;
+    double(*x)[D] = rows_of(N), expected[K], found, sum = 0;
+    int32_t *label;
+    const int32_t *labels;
+    seg_matrix all;
+
+    make(seg_comm_self(comm), N, &all, &label);
+    labels = label;
+    silhouettes(N, x, expected);
+    for (int j = 0; j < K; j++)
+        sum += (double)size[j] * expected[j];
+    assert_int_equal(seg_silhouette(comm, &all, 1, &k, &labels, &sizes, &found), SEG_OK);
+    assert_close(found, sum / 2351);
+    seg_free(label);
     seg_matrix_release(&all);
     free(x);
 }
@@ -331,18 +343,66 @@ static void silhouettes_are_the_same_bits_on_one_rank(void **state)
 {
     (void)state;
     const int k = K;
-    double mean[K], alone[K], *means = mean, *alones = alone;
+    double found, alone;
     int32_t *label;
     const int32_t *labels;
     seg_matrix all;
 
     make(seg_comm_self(comm), N, &all, &label);
     labels = label;
-    assert_int_equal(seg_silhouette(comm, &all, 1, &k, &labels, &means), SEG_OK);
-    assert_int_equal(seg_silhouette(seg_comm_self(comm), &all, 1, &k, &labels, &alones), SEG_OK);
-    assert_memory_equal(mean, alone, sizeof mean);
+    assert_int_equal(seg_silhouette(comm, &all, 1, &k, &labels, NULL, &found), SEG_OK);
+    assert_int_equal(seg_silhouette(seg_comm_self(comm), &all, 1, &k, &labels, NULL, &alone),
+                     SEG_OK);
+    assert_memory_equal(&found, &alone, sizeof found);
     seg_free(label);
     seg_matrix_release(&all);
+}
+
+/* Clients that count w times give what w copies give. */
+static void weights_are_copies(void **state)
+{
+    (void)state;
+    enum { ROWS = 300, COPIES = 450 }; /* weights 0, 1, 2, 3 in turn */
+    const int grid[D] = { 20, 20, 20 }, k = K;
+    const double max_abs[D] = { 64, 64, 64 };
+    seg_comm *self = seg_comm_self(comm);
+    seg_matrix weighted, copied;
+    int32_t label[ROWS], copies[COPIES], n = 0;
+    const int32_t *labels[] = { label, copies };
+    seg_quality a, b;
+    double silhouette[2];
+
+    assert_int_equal(seg_matrix_init(&weighted, seg_rows_of(ROWS, 0, 1), D, grid, max_abs), SEG_OK);
+    assert_int_equal(seg_matrix_init(&copied, seg_rows_of(COPIES, 0, 1), D, grid, max_abs), SEG_OK);
+    assert_int_equal(seg_matrix_add_weights(&weighted), SEG_OK);
+    weighted.total_weight = COPIES;
+    for (int i = 0; i < ROWS; i++) {
+        double z[D];
+        for (int t = 0; t < D; t++)
+            z[t] = cell(i, t);
+        seg_matrix_set(&weighted, i, 1, z);
+        weighted.weight[i] = i % 4;
+        label[i] = i == 1 ? K - 1 : i == 4 ? K - 2 : i % (K - 2);
+        for (int copy = 0; copy < i % 4; copy++) {
+            seg_matrix_set(&copied, n, 1, z);
+            copies[n++] = label[i];
+        }
+    }
+    assert_int_equal(n, COPIES);
+    assert_int_equal(seg_quality_fit(self, &weighted, K, label, &a), SEG_OK);
+    assert_int_equal(seg_quality_fit(self, &copied, K, copies, &b), SEG_OK);
+    assert_int_equal(a.n_clusters, K - 1); /* one is left without weight */
+    assert_close(a.variance_explained, b.variance_explained);
+    assert_close(a.davies_bouldin, b.davies_bouldin);
+    assert_close(a.calinski_harabasz, b.calinski_harabasz);
+    assert_close(a.silhouette_simplified, b.silhouette_simplified);
+    assert_close(a.smallest_share, b.smallest_share);
+    assert_int_equal(seg_silhouette(self, &weighted, 1, &k, labels, NULL, &silhouette[0]), SEG_OK);
+    assert_int_equal(seg_silhouette(self, &copied, 1, &k, labels + 1, NULL, &silhouette[1]),
+                     SEG_OK);
+    assert_close(silhouette[0], silhouette[1]);
+    seg_matrix_release(&weighted);
+    seg_matrix_release(&copied);
 }
 
 /* Column 0 of the sample tells the row, so that each client can be found again. */
@@ -505,7 +565,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(four_clients_are_worked_out_by_hand),
         cmocka_unit_test(clients_in_one_place_give_zeros),
         cmocka_unit_test(silhouettes_of_many_labellings_are_their_definition),
+        cmocka_unit_test(silhouettes_of_a_sample_are_weighed_by_cluster),
         cmocka_unit_test(silhouettes_are_the_same_bits_on_one_rank),
+        cmocka_unit_test(weights_are_copies),
         cmocka_unit_test(a_stratified_sample_sees_every_cluster_and_no_client_twice),
         cmocka_unit_test(references_fill_the_box_of_the_columns),
         cmocka_unit_test(references_fill_a_turned_box),
