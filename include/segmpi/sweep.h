@@ -36,6 +36,8 @@ typedef struct seg_sweep {
  * failure. */
 seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                          const seg_sweep_opts *opts, seg_sweep *sweep);
+/* Local.  Storage for its results.  After a failure there is still memory to release. */
+seg_status seg_sweep_init(seg_sweep *sweep, int k_min, int k_max, int d, int n_init);
 void seg_sweep_release(seg_sweep *sweep);
 /* Local.  Bytes that a sweep allocates at its peak on a rank with `rows` of `total_rows` clients.
  */

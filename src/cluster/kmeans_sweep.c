@@ -36,10 +36,9 @@ void seg_sweep_release(seg_sweep *sweep)
     *sweep = (seg_sweep) { 0 };
 }
 
-/* Local. */
-static seg_status sweep_init(seg_sweep *sweep, int d, const seg_sweep_opts *opts)
+seg_status seg_sweep_init(seg_sweep *sweep, int k_min, int k_max, int d, int n_init)
 {
-    int n_k = opts->k_max - opts->k_min + 1, n_init = opts->kmeans.n_init;
+    int n_k = k_max - k_min + 1;
 
     *sweep = (seg_sweep) { .d = d, .n_init = n_init };
     SEG_TRY(seg_fault("sweep_alloc", SEG_ERR_MEMORY));
@@ -47,7 +46,7 @@ static seg_status sweep_init(seg_sweep *sweep, int d, const seg_sweep_opts *opts
     sweep->n_k = n_k;
     for (int i = 0; i < n_k; i++) {
         seg_sweep_fit *fit = &sweep->fit[i];
-        fit->k = opts->k_min + i;
+        fit->k = k_min + i;
         SEG_TRY(seg_alloc(fit->k, (size_t)d * sizeof(double), &fit->cluster_centers));
         SEG_TRY(seg_alloc(fit->k, sizeof(int64_t), &fit->cluster_size));
         SEG_TRY(seg_alloc(n_init, sizeof(double), &fit->restart_inertia));
@@ -127,7 +126,8 @@ seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
     if (opts->k_max > m->rows.total)
         return SEG_FAIL(SEG_ERR_DATA, "%d clusters are more than there are clients, %lld",
                         opts->k_max, (long long)m->rows.total);
-    SEG_TRY_OR_DONE(seg_agree(comm, sweep_init(sweep, m->d, opts)));
+    SEG_TRY_OR_DONE(seg_agree(
+        comm, seg_sweep_init(sweep, opts->k_min, opts->k_max, m->d, opts->kmeans.n_init)));
     seg_max_int64(comm, &most_rows, 1);
     s.n_k = group_size(most_rows, opts);
     SEG_TRY_OR_DONE(kmeans_search_init(comm, &s));
