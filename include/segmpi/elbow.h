@@ -114,7 +114,7 @@ seg_elbow_plan seg_elbow_plan_of(const seg_table *table, int n_ranks, const seg_
 seg_status seg_elbow_write(seg_comm *comm, const seg_elbow *elbow, const seg_prep *prep,
                            const seg_provenance *provenance, seg_output *out);
 /* Local.  The arrays of an elbow into group `group` ("" is the root) of a file that has the
- * dimension `feature`. */
+ * dimension `feature`, or `code` where a code of the features was swept: `prep` is then NULL. */
 seg_status seg_elbow_write_group(const seg_elbow *elbow, const seg_prep *prep, const char *group,
                                  seg_output *out);
 /* Local.  `elbow` is empty on failure. */

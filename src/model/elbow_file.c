@@ -160,6 +160,7 @@ static seg_status write_clusters(const seg_elbow *elbow, const seg_prep *prep, c
     const seg_sweep *sweep = &elbow->sweep;
     int64_t n_k = sweep->n_k, k_max = elbow->k_max, d = sweep->d, cells = k_max * d;
     double *center = NULL, *original = NULL, *restart = NULL;
+    const char *dims = prep ? "n_clusters,cluster,feature" : "n_clusters,cluster,code";
     int64_t *size = NULL;
     path_text path;
 
@@ -173,17 +174,19 @@ static seg_status write_clusters(const seg_elbow *elbow, const seg_prep *prep, c
         const seg_sweep_fit *fit = &sweep->fit[i];
         size_t k = (size_t)fit->n_clusters;
         memcpy(center + i * cells, fit->cluster_centers, k * (size_t)d * sizeof *center);
-        seg_prep_invert(prep, fit->n_clusters, fit->cluster_centers, original + i * cells);
+        if (prep)
+            seg_prep_invert(prep, fit->n_clusters, fit->cluster_centers, original + i * cells);
         memcpy(size + i * k_max, fit->cluster_size, k * sizeof *size);
         memcpy(restart + i * sweep->n_init, fit->restart_inertia,
                (size_t)sweep->n_init * sizeof *restart);
     }
     SEG_TRY_OR_DONE(seg_output_array(out, path_of(group, "cluster_size", path), SEG_INT64,
                                      "n_clusters,cluster", size));
-    SEG_TRY_OR_DONE(seg_output_array(out, path_of(group, "cluster_centers", path), SEG_FLOAT64,
-                                     "n_clusters,cluster,feature", center));
-    SEG_TRY_OR_DONE(seg_output_array(out, path_of(group, "cluster_centers_original", path),
-                                     SEG_FLOAT64, "n_clusters,cluster,feature", original));
+    SEG_TRY_OR_DONE(
+        seg_output_array(out, path_of(group, "cluster_centers", path), SEG_FLOAT64, dims, center));
+    if (prep)
+        SEG_TRY_OR_DONE(seg_output_array(out, path_of(group, "cluster_centers_original", path),
+                                         SEG_FLOAT64, dims, original));
     SEG_TRY_OR_DONE(seg_output_array(out, path_of(group, "restart_inertia", path), SEG_FLOAT64,
                                      "n_clusters,restart", restart));
 done:
@@ -299,7 +302,6 @@ static seg_status read_parts(seg_input *in, const char *group, seg_elbow *elbow)
     char kind[16];
 
     SEG_TRY(seg_input_attr_int(in, group, "n_clients", &elbow->n));
-    SEG_TRY(seg_input_attr_double(in, group, "total_inertia", &elbow->sweep.total_inertia));
     SEG_TRY(seg_input_attr_int(in, group, "n_references", &n_references));
     SEG_TRY(seg_input_attr_int(in, group, "n_bootstraps", &n_bootstraps));
     SEG_TRY(seg_input_attr_text(in, group, "gap_reference", kind, sizeof kind));
@@ -316,6 +318,7 @@ static seg_status read_figures(seg_input *in, const char *group, seg_elbow *elbo
     int32_t *counts = NULL;
     path_text path;
 
+    SEG_TRY(seg_input_attr_double(in, group, "total_inertia", &elbow->sweep.total_inertia));
     for (int i = 0; i < SEG_N_INDICES; i++)
         if (has_index(elbow, i))
             SEG_TRY_OR_DONE(seg_input_array(in, path_of(group, seg_index_names[i], path),

@@ -17,7 +17,7 @@ seg_status seg_elbow_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
                            .n_references = opts->n_references,
                            .gap_kind = opts->gap_kind,
                            .n_bootstraps = opts->n_bootstraps };
-    seg_phase_begin("k-means");
+    seg_phase_begin("sweep");
     SEG_TRY_OR_DONE(seg_sweep_run(comm, kernels, m, &opts->sweep, &elbow->sweep));
     SEG_TRY_OR_DONE(seg_agree(comm, model_elbow_alloc(elbow)));
 

@@ -15,5 +15,3 @@ seg_status model_stability(seg_comm *comm, const seg_kernels *kernels, const seg
 
 /* Local.  Storage for the figures of sweep->n_k values of k; `elbow` says which parts. */
 seg_status model_elbow_alloc(seg_elbow *elbow);
-/* Bytes that the preparation of a table of d columns allocates at its peak, for plans. */
-int64_t model_prep_memory(int64_t d);

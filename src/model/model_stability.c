@@ -96,7 +96,7 @@ static int64_t find(const stability *s, int64_t at)
 /* Clients of bootstrap b, by their weights. */
 static void draw(stability *s, int b)
 {
-    const seg_random key = { .seed = s->opts->kmeans.seed, .purpose = SEG_RANDOM_BOOTSTRAP };
+    const seg_random key = { .seed = s->opts->kmeans.seed, .purpose = SEG_RANDOM_RESAMPLE };
     const seg_matrix *m = &s->sample;
     int64_t n = m->rows.total;
 

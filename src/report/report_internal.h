@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "segmpi/elbow.h"
 #include "segmpi/json.h"
 #include "segmpi/segment.h"
 
@@ -16,6 +17,8 @@ void report_paragraph(int margin, const char *text);
 const char *report_number(double value, char *buffer, size_t size);
 /* Terminal columns of UTF-8 text, taking every character as one wide. */
 int report_text_width(const char *text);
+/* Which k each rule names, and the recommended one. */
+void report_elbow_choice(const seg_elbow *elbow);
 /* Segments of n clients, in words and as JSON; nothing where there are none. */
 void report_segments(const seg_segments *segments, int64_t n);
 void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);
