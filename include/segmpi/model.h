@@ -16,7 +16,7 @@ typedef struct seg_fit_opts {
     seg_kmeans_opts kmeans;
     seg_segments_opts segments;
     const char *match_path; /* an earlier model, whose segments keep number and name; NULL: none */
-    bool choose_k; /* the k that an elbow recommends, instead of kmeans.n_clusters */
+    bool choose_k;          /* the k that an elbow recommends, instead of kmeans.n_clusters */
     const char
         *elbow_path; /* of the same table and preparation; NULL: run if a k is to be chosen */
     seg_elbow_opts elbow;

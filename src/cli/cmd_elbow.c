@@ -141,26 +141,26 @@ done:
 
 const cli_command cli_elbow = {
     .name = "elbow",
-    .summary = "finds clusters for every k of a range and says which k has what for it",
+    .summary = "finds clusters for every k of a range and says what speaks for which",
     .synopsis = "clients.h5 -o elbow.h5 [OPTION...]",
     .text = "All k and all restarts advance in the same passes over the clients.  For each k:\n"
             "  inertia            squared distances to the centers; falls with every k, so the\n"
             "                     least one says nothing\n"
             "  explained          share of the variance between clusters; the same figure\n"
-            "  silhouette         how much nearer clients are to their own cluster than to the\n"
-            "                     next: 1 apart, 0 between two; prefers few round clusters\n"
+            "  silhouette         how much nearer clients are to their own cluster than to\n"
+            "                     the next: 1 apart, 0 between two; likes few round clusters\n"
             "  Davies-Bouldin     spread against distance of the most alike clusters; low is\n"
-            "                     good; prefers round clusters of one size, tiny ones please it\n"
-            "  Calinski-Harabasz  variance between against within; high is good; prefers few\n"
-            "                     round clusters; not comparable between tables\n"
+            "                     good; tiny clusters please it\n"
+            "  Calinski-Harabasz  variance between against within; high is good; likes few\n"
+            "                     round clusters; says nothing across tables\n"
             "  smallest cluster   below 1 % it is probably a handful of outliers\n"
-            "  restarts agree     adjusted Rand index, 1: all starts find the same clusters\n"
+            "  restarts agree     adjusted Rand index; 1: all starts find the same clusters\n"
             "  gap (--gap)        log inertia against that of clients without clusters; the\n"
             "                     first k that the next one does not beat by its error\n"
-            "  stability          (--stability) Jaccard index of the least stable cluster; from\n"
-            "                     0.75 on it is taken for real\n"
-            "The knee is the k farthest below the chord of the inertia curve.  It depends on the\n"
-            "range of k, which is printed beside it.\n\n"
+            "  stability          (--stability) Jaccard index of the least stable cluster;\n"
+            "                     from 0.75 on it is taken for stable\n"
+            "The knee is the k farthest below the chord of the inertia curve.  It depends on\n"
+            "the range of k, which is printed beside it.\n\n"
             "  mpirun -n 4 segmpi elbow clients.h5 -o elbow.h5\n"
             "  segmpi elbow clients.h5 -o elbow.h5 --k-max 12 --gap 20 --stability 50\n"
             "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",

@@ -213,7 +213,7 @@ static seg_status run(cli_session *session)
     const char *outputs[] = { opts.output, session->shared->json };
     const seg_fit_opts fit = fit_opts(session);
     const char *inputs[] = { session->arguments[0], fit.init_centers_path, fit.segments.catalog,
-                             fit.segments.schema, fit.match_path, fit.elbow_path };
+                             fit.segments.schema,   fit.match_path,        fit.elbow_path };
     seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
     seg_status local = SEG_OK;
