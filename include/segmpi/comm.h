@@ -43,6 +43,8 @@ void seg_min_int64(seg_comm *comm, int64_t *values, int64_t n);
 void seg_max_int64(seg_comm *comm, int64_t *values, int64_t n);
 void seg_min_double(seg_comm *comm, double *values, int64_t n);
 void seg_max_double(seg_comm *comm, double *values, int64_t n);
+/* In place: each value is from the one rank that has it, and 0 on all others. */
+void seg_merge_double(seg_comm *comm, double *values, int64_t n);
 /* sum over lower ranks; 0 on rank 0. */
 void seg_exscan_int64(seg_comm *comm, int64_t *values, int64_t n);
 /* all[r * n .. ] = rank r's values; all is [size * n], filled. */

@@ -25,7 +25,8 @@ void seg_log_warning(const char *format, ...) __attribute__((format(printf, 1, 2
 
 /* Progress of one phase: on a terminal one refreshing line, otherwise a line at its start and end
  * and every 30 s with per cent, rate and time left.  `total` in `unit`s ("clients", "bytes",
- * "iterations"), 0 if unknown.  Cheap: may be called for every block. */
+ * "iterations"), 0 if unknown.  Cheap: may be called for every block.  A phase inside another one
+ * is not shown. */
 void seg_progress_begin(const char *phase, int64_t total, const char *unit);
 void seg_progress_set(int64_t done);
 void seg_progress_add(int64_t more);

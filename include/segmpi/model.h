@@ -2,6 +2,7 @@
  * model.h5. */
 #pragma once
 
+#include "segmpi/elbow.h"
 #include "segmpi/embedding.h"
 #include "segmpi/kmeans.h"
 #include "segmpi/pca.h"
@@ -15,6 +16,10 @@ typedef struct seg_fit_opts {
     seg_kmeans_opts kmeans;
     seg_segments_opts segments;
     const char *match_path; /* an earlier model, whose segments keep number and name; NULL: none */
+    bool choose_k;          /* the k that an elbow recommends, instead of kmeans.n_clusters */
+    const char
+        *elbow_path; /* of the same table and preparation; NULL: run if a k is to be chosen */
+    seg_elbow_opts elbow;
     const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
                                       kmeans/cluster_centers_original */
 } seg_fit_opts;
@@ -27,6 +32,7 @@ typedef struct seg_model {
     double *feature_centers; /* [k][d] centers of clusters in scaled features where their code was
                                 clustered; owned; see seg_model_centers() */
     seg_segments segments;
+    seg_elbow elbow; /* empty where no sweep was run */
 } seg_model;
 
 /* What a fit will need, before it is run. */

@@ -13,9 +13,11 @@ typedef enum seg_purpose {
     SEG_RANDOM_SAMPLE = 3,   /* samples of rows */
     SEG_RANDOM_GENERATE = 4, /* synthetic clients */
     SEG_RANDOM_TEST = 5,
-    SEG_RANDOM_WEIGHTS = 6,  /* of a network, before training */
-    SEG_RANDOM_SHUFFLE = 7,  /* order of clients in training */
-    SEG_RANDOM_BOOTSTRAP = 8 /* draws with replacement */
+    SEG_RANDOM_WEIGHTS = 6,   /* of a network, before training */
+    SEG_RANDOM_SHUFFLE = 7,   /* order of clients in training */
+    SEG_RANDOM_BOOTSTRAP = 8, /* draws with replacement */
+    SEG_RANDOM_GAP = 9,       /* references of the gap statistic */
+    SEG_RANDOM_RESAMPLE = 10  /* draws with replacement, for an elbow */
 } seg_purpose;
 
 typedef struct seg_random {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "segmpi/describe.h"
+#include "segmpi/elbow.h"
 #include "segmpi/json.h"
 #include "segmpi/model.h"
 #include "segmpi/store.h"
@@ -19,8 +20,15 @@ seg_status seg_report_model_json(const seg_model *model, seg_json **out);
 void seg_report_describe(const seg_describe *d);
 /* All of its figures; owned by the caller (seg_json_free). */
 seg_json *seg_report_describe_json(const seg_describe *d);
+/* A line for each k, which k each rule names, and the recommended one with its reason. */
+void seg_report_elbow(const seg_elbow *elbow);
+/* The same figures, owned by the caller (seg_json_free). */
+seg_json *seg_report_elbow_json(const seg_elbow *elbow);
 
 void seg_report_plan(const seg_fit_plan *plan);
+void seg_report_elbow_plan(const seg_elbow_plan *plan);
+/* A note on standard error: fits that advance together, and their memory. */
+void seg_report_elbow_memory(const seg_elbow_plan *plan);
 void seg_report_import(const char *path, const seg_csv_summary *summary);
 /* csv_path may be NULL. */
 void seg_report_generate(const char *path, const char *csv_path, int64_t n);

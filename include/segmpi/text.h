@@ -19,6 +19,8 @@ seg_status seg_texts_duplicate(int n, const char *const *texts, char ***out);
 /* Exact parse of a whole text; false if it is not a number of that kind. */
 bool seg_text_int64(const char *text, int64_t *out);
 bool seg_text_double(const char *text, double *out);
+/* Bytes: "1500", "64M", "1.5 GB"; units are powers of 1000. */
+bool seg_text_size(const char *text, int64_t *out);
 
 /* The candidate nearest to `word` (edit distance, at most a third of its length, case ignored), or
  * NULL. */

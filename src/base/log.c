@@ -18,6 +18,7 @@ static struct {
     const char *phase, *unit;
     int64_t total, done;
     double begun, shown;
+    int depth;      /* phases that have begun and not ended: only the outermost one is shown */
     bool line_open; /* a refreshing line stands on the terminal */
 } progress;
 
@@ -115,6 +116,7 @@ static void show_progress(double now)
 
 void seg_progress_begin(const char *phase, int64_t total, const char *unit)
 {
+    if (progress.depth++ > 0) return;
     progress.phase = phase;
     progress.unit = unit;
     progress.total = total;
@@ -125,6 +127,7 @@ void seg_progress_begin(const char *phase, int64_t total, const char *unit)
 
 void seg_progress_set(int64_t done)
 {
+    if (progress.depth > 1) return;
     progress.done = done;
     if (!speaks(SEG_NORMAL)) return;
 
@@ -141,7 +144,7 @@ void seg_progress_end(const char *summary)
 {
     char seconds[32];
 
-    if (!speaks(SEG_NORMAL)) return;
+    if (--progress.depth > 0 || !speaks(SEG_NORMAL)) return;
     if (progress.line_open) fputs("\r\033[K", stderr);
     progress.line_open = false;
     fprintf(stderr, "%s: %s%s%s\n", progress.phase,

@@ -69,6 +69,27 @@ bool seg_text_double(const char *text, double *out)
     return true;
 }
 
+bool seg_text_size(const char *text, int64_t *out)
+{
+    static const char units[] = "kMGTP";
+    size_t digits = strspn(text, "0123456789.");
+    const char *unit = text + digits + strspn(text + digits, " ");
+    char number[32];
+    double value;
+
+    if (digits >= sizeof number) return false;
+    (void)seg_text_copy(number, digits + 1, text);
+    if (!seg_text_double(number, &value)) return false;
+    const char *power = *unit == 'K' ? units : *unit ? strchr(units, *unit) : NULL;
+    for (const char *at = units; power && at <= power; at++)
+        value *= 1000;
+    unit += power != NULL;
+    if (strcmp(unit, "") != 0 && strcmp(unit, "B") != 0) return false;
+    if (!(value < 9e18)) return false;
+    *out = (int64_t)value;
+    return true;
+}
+
 /* Levenshtein distance, case ignored, of texts shorter than 64 bytes; a large number otherwise. */
 static int edit_distance(const char *a, const char *b)
 {

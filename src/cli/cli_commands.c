@@ -5,7 +5,7 @@
 
 #include "segmpi/text.h"
 
-const cli_command *const cli_commands[] = { &cli_import, &cli_generate, &cli_describe,
+const cli_command *const cli_commands[] = { &cli_import, &cli_generate, &cli_describe, &cli_elbow,
                                             &cli_fit,    &cli_inspect,  &cli_help };
 const int cli_n_commands = (int)(sizeof cli_commands / sizeof *cli_commands);
 

@@ -21,6 +21,7 @@ typedef enum cli_kind {
     CLI_TEXT,  /* const char * */
     CLI_FILE,  /* const char *; recorded by its base name */
     CLI_INT,   /* int */
+    CLI_AUTO,  /* int, or the word auto: 0 */
     CLI_COUNT, /* int64_t */
     CLI_NUMBER /* double */
 } cli_kind;
@@ -49,12 +50,14 @@ typedef struct cli_shared {
     double deadline;
 } cli_shared;
 
-/* Which columns, how they are prepared and embedded, and k-means. */
+/* Which columns, how they are prepared and embedded, k-means, and sweeps over k. */
 typedef struct cli_method {
     seg_table_opts table;
     seg_prep_opts prep;
     seg_embed_opts embed;
     seg_kmeans_opts kmeans;
+    int k_max;            /* of a sweep over k */
+    int64_t memory_limit; /* of its runs, per rank */
 } cli_method;
 
 #define CLI_TALK        1u /* --quiet --verbose */
@@ -68,6 +71,7 @@ typedef struct cli_method {
 #define CLI_PREPARE     256u /* --impute --outliers --scale */
 #define CLI_KMEANS      512u /* --n-init --max-iter --tol --no-swaps */
 #define CLI_EMBED       1024u
+#define CLI_SWEEP       2048u /* --k-max --memory-limit */
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */
@@ -102,7 +106,8 @@ typedef struct cli_command {
         cli_session *session); /* collective if needs_mpi: the same status on all ranks */
 } cli_command;
 
-extern const cli_command cli_import, cli_generate, cli_describe, cli_fit, cli_inspect, cli_help;
+extern const cli_command cli_import, cli_generate, cli_describe, cli_elbow, cli_fit, cli_inspect,
+    cli_help;
 
 extern const cli_command *const cli_commands[];
 extern const int cli_n_commands;

@@ -11,7 +11,7 @@
 static cli_method method;
 
 static struct {
-    const char *impute, *outliers, *scale;
+    const char *impute, *outliers, *scale, *memory_limit;
     bool no_swaps;
 } words;
 
@@ -75,7 +75,32 @@ static seg_status accept_scale(const char *text)
     return SEG_FAIL(SEG_ERR_USAGE, "--scale is standard, robust, minmax or none");
 }
 
+static seg_status accept_memory_limit(const char *text)
+{
+    if (seg_text_size(text, &method.memory_limit) && method.memory_limit > 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "--memory-limit is a size such as 500M or 4G");
+}
+
 const cli_shared_row cli_method_rows[] = {
+    { CLI_SWEEP,
+      { .name = "k-max",
+        .argument = "K",
+        .fallback = "20",
+        .help = "largest number of clusters that is tried",
+        .kind = CLI_INT,
+        .value = &method.k_max,
+        .least = 1,
+        .most = 1000,
+        .marks = CLI_RECORDED } },
+    { CLI_SWEEP,
+      { .name = "memory-limit",
+        .argument = "SIZE",
+        .fallback = "1G",
+        .help = "memory per rank for fits that advance together; more passes over the clients are "
+                "made where they do not fit",
+        .kind = CLI_TEXT,
+        .value = &words.memory_limit,
+        .accept = accept_memory_limit } },
     { CLI_KMEANS,
       { .name = "n-init",
         .argument = "N",

@@ -126,7 +126,7 @@ static seg_status set_number(const cli_option *row, const char *text)
     if (bounded && !(number >= row->least && number <= row->most))
         return SEG_FAIL(SEG_ERR_USAGE, "--%s is %s, expected %.15g to %.15g", row->name, text,
                         row->least, row->most);
-    if (row->kind == CLI_INT)
+    if (row->kind == CLI_INT || row->kind == CLI_AUTO)
         *(int *)row->value = (int)count;
     else if (row->kind == CLI_COUNT)
         *(int64_t *)row->value = count;
@@ -145,6 +145,10 @@ static seg_status set_value(const cli_option *row, const char *text)
     case CLI_FILE:
         *(const char **)row->value = text;
         return row->accept ? row->accept(text) : SEG_OK;
+    case CLI_AUTO:
+        if (strcmp(text, "auto") != 0) return set_number(row, text);
+        *(int *)row->value = 0;
+        return SEG_OK;
     default:
         return set_number(row, text);
     }

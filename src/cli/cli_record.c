@@ -10,6 +10,12 @@ static void add_option(seg_json *json, const cli_option *row)
     case CLI_FLAG:
         seg_json_add_bool(json, row->name, *(const bool *)row->value);
         return;
+    case CLI_AUTO:
+        if (*(const int *)row->value == 0) {
+            seg_json_add_text(json, row->name, "auto");
+            return;
+        }
+        /* fall through */
     case CLI_INT:
         seg_json_add_int(json, row->name, *(const int *)row->value);
         return;

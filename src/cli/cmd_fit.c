@@ -12,7 +12,7 @@
 #define SEGMENTS 4 /* where the user does not say */
 
 static struct {
-    const char *output, *init, *merge, *profile_only, *match;
+    const char *output, *init, *merge, *profile_only, *match, *elbow;
     seg_init_method method;
     int n_clusters;
     seg_segments_opts segments;
@@ -56,11 +56,18 @@ static const cli_option rows[] = {
       .letter = 'k',
       .argument = "K",
       .fallback = "8",
-      .help = "number of clusters",
-      .kind = CLI_INT,
+      .help = "number of clusters; auto: the one that a sweep over k recommends",
+      .kind = CLI_AUTO,
       .value = &opts.n_clusters,
       .least = 1,
       .most = SEG_CENTERS_MAX,
+      .marks = CLI_RECORDED },
+    { .name = "elbow",
+      .argument = "FILE",
+      .help = "keep this sweep over k (segmpi elbow) in the model; with -k auto its recommendation "
+              "counts",
+      .kind = CLI_FILE,
+      .value = &opts.elbow,
       .marks = CLI_RECORDED },
     { .name = "n-segments",
       .argument = "N",
@@ -147,11 +154,17 @@ static seg_fit_opts fit_opts(cli_session *session)
                          .embed = session->method->embed,
                          .kmeans = session->method->kmeans,
                          .segments = opts.segments,
+                         .choose_k = opts.n_clusters == 0,
+                         .elbow_path = opts.elbow,
                          .match_path = opts.match,
                          .init_centers_path = given ? opts.init : NULL };
     fit.kmeans.n_clusters = opts.n_clusters;
     fit.kmeans.init = opts.method;
     fit.segments.seed = fit.kmeans.seed;
+    fit.elbow.sweep = (seg_sweep_opts) { .k_min = 1,
+                                         .k_max = session->method->k_max,
+                                         .kmeans = fit.kmeans,
+                                         .memory_limit = session->method->memory_limit };
     return fit;
 }
 
@@ -181,9 +194,14 @@ static seg_status check(const cli_session *session)
 {
     int k = opts.n_clusters, *n = &opts.segments.n_segments;
 
-    if (*n == 0) *n = k < SEGMENTS ? k : SEGMENTS;
     if (opts.method == SEG_INIT_CENTERS && session->method->embed.method != SEG_EMBED_NONE)
         return SEG_FAIL(SEG_ERR_USAGE, "--init FILE and --embed do not go together");
+    if (opts.elbow && session->method->embed.method != SEG_EMBED_NONE)
+        return SEG_FAIL(SEG_ERR_USAGE, "--elbow and --embed do not go together");
+    if (k == 0 && opts.method == SEG_INIT_CENTERS)
+        return SEG_FAIL(SEG_ERR_USAGE, "-k auto does not go with starting centers from a file");
+    if (*n == 0) *n = k > 0 && k < SEGMENTS ? k : SEGMENTS;
+    if (k == 0) return SEG_OK;
     if (*n > k)
         return SEG_FAIL(SEG_ERR_USAGE, "--n-segments %d is more than the %d clusters of -k", *n, k);
     return SEG_OK;
@@ -195,13 +213,13 @@ static seg_status run(cli_session *session)
     const char *outputs[] = { opts.output, session->shared->json };
     const seg_fit_opts fit = fit_opts(session);
     const char *inputs[] = { session->arguments[0], fit.init_centers_path, fit.segments.catalog,
-                             fit.segments.schema, fit.match_path };
+                             fit.segments.schema,   fit.match_path,        fit.elbow_path };
     seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
     seg_status local = SEG_OK;
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 5, inputs));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 6, inputs));
     SEG_TRY_OR_DONE(open_tables(session, &table, &extra));
     if (session->shared->dry_run) {
         seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
@@ -227,11 +245,12 @@ const cli_command cli_fit = {
     .synopsis = "clients.h5 -o model.h5 [OPTION...]",
     .text = "The same bits on any number of ranks.\n\n"
             "  mpirun -n 4 segmpi fit clients.h5 -o model.h5\n"
-            "  segmpi fit clients.h5 -o model.h5 -k 4 --outliers none --json figures.json\n",
+            "  segmpi fit clients.h5 -o model.h5 -k 4 --outliers none --json figures.json\n"
+            "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
-              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED,
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP,
     .least_arguments = 1,
     .most_arguments = 1,
     .needs_mpi = true,

@@ -157,6 +157,8 @@ seg_status kmeans_search_init(seg_comm *comm, kmeans_search *s);
 void kmeans_search_release(kmeans_search *s);
 /* Collective.  Fills s->seeds and s->n_seeds.  Seeds for k are the first of those for k + 1. */
 seg_status kmeans_seed(seg_comm *comm, kmeans_search *s);
+/* Local.  Bytes of n runs. */
+int64_t kmeans_runs_memory(int64_t n, int64_t rows, int k, int d);
 /* Local.  Bytes that a search allocates at its peak. */
 int64_t kmeans_search_memory(int64_t total_rows, int64_t rows, int d, const seg_kmeans_opts *opts,
                              int k_most, int n_k);

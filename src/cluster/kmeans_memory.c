@@ -7,7 +7,7 @@ static int64_t lanes_of(int64_t rows)
     return (rows + SEG_LANES - 1) / SEG_LANES * SEG_LANES;
 }
 
-static int64_t runs_memory(int64_t n, int64_t rows, int k, int d)
+int64_t kmeans_runs_memory(int64_t n, int64_t rows, int k, int d)
 {
     int64_t cells = (int64_t)k * d;
 
@@ -23,8 +23,8 @@ int64_t kmeans_search_memory(int64_t total_rows, int64_t rows, int d, const seg_
     int64_t small = 8 * (n_init * cells + n_k * cells + 3 * cells);
     int64_t seeding = opts->init == SEG_INIT_KMEANSPP ? 4 * n_init * lanes_of(rows) : 0;
     int64_t gathering = 3 * sampled * (d + 1) * 4;
-    int64_t swapping = sampled * 14 + runs_memory(9, sampled, k_most, d);
-    int64_t running = runs_memory(n_k * (n_init + 1), rows, k_most, d);
+    int64_t swapping = sampled * 14 + kmeans_runs_memory(9, sampled, k_most, d);
+    int64_t running = kmeans_runs_memory(n_k * (n_init + 1), rows, k_most, d);
 
     if (opts->swaps) running += sampled * d * 4 + swapping;
     if (opts->swaps && gathering > running) running = gathering;

@@ -9,18 +9,12 @@
 #include "segmpi/stats.h"
 #include "segmpi/sweep.h"
 
-/* Bytes that one more k adds on a rank with `rows` clients. */
-static int64_t memory_of_k(int64_t rows, int n_init)
-{
-    return 2 * (rows + SEG_LANES) * (n_init + 1);
-}
-
-/* Values of k that share passes. */
-static int group_size(int64_t rows, const seg_sweep_opts *opts)
+/* Values of k that share passes, on a rank with `rows` clients. */
+static int group_size(int64_t rows, int d, const seg_sweep_opts *opts)
 {
     int n_k = opts->k_max - opts->k_min + 1;
-    int64_t fit =
-        opts->memory_limit > 0 ? opts->memory_limit / memory_of_k(rows, opts->kmeans.n_init) : n_k;
+    int64_t of_k = kmeans_runs_memory(opts->kmeans.n_init + 1, rows, opts->k_max, d);
+    int64_t fit = opts->memory_limit > 0 ? opts->memory_limit / of_k : n_k;
 
     return fit < 1 ? 1 : fit < n_k ? (int)fit : n_k;
 }
@@ -36,10 +30,9 @@ void seg_sweep_release(seg_sweep *sweep)
     *sweep = (seg_sweep) { 0 };
 }
 
-/* Local. */
-static seg_status sweep_init(seg_sweep *sweep, int d, const seg_sweep_opts *opts)
+seg_status seg_sweep_init(seg_sweep *sweep, int k_min, int k_max, int d, int n_init)
 {
-    int n_k = opts->k_max - opts->k_min + 1, n_init = opts->kmeans.n_init;
+    int n_k = k_max - k_min + 1;
 
     *sweep = (seg_sweep) { .d = d, .n_init = n_init };
     SEG_TRY(seg_fault("sweep_alloc", SEG_ERR_MEMORY));
@@ -47,7 +40,7 @@ static seg_status sweep_init(seg_sweep *sweep, int d, const seg_sweep_opts *opts
     sweep->n_k = n_k;
     for (int i = 0; i < n_k; i++) {
         seg_sweep_fit *fit = &sweep->fit[i];
-        fit->k = opts->k_min + i;
+        fit->k = k_min + i;
         SEG_TRY(seg_alloc(fit->k, (size_t)d * sizeof(double), &fit->cluster_centers));
         SEG_TRY(seg_alloc(fit->k, sizeof(int64_t), &fit->cluster_size));
         SEG_TRY(seg_alloc(n_init, sizeof(double), &fit->restart_inertia));
@@ -125,11 +118,14 @@ seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
 
     *sweep = (seg_sweep) { 0 };
     if (opts->k_max > m->rows.total)
-        return SEG_FAIL(SEG_ERR_DATA, "%d clusters are more than there are clients, %lld",
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "up to %d clusters are more than there are clients, %lld; --k-max sets a "
+                        "lower end",
                         opts->k_max, (long long)m->rows.total);
-    SEG_TRY_OR_DONE(seg_agree(comm, sweep_init(sweep, m->d, opts)));
+    SEG_TRY_OR_DONE(seg_agree(
+        comm, seg_sweep_init(sweep, opts->k_min, opts->k_max, m->d, opts->kmeans.n_init)));
     seg_max_int64(comm, &most_rows, 1);
-    s.n_k = group_size(most_rows, opts);
+    s.n_k = group_size(most_rows, m->d, opts);
     SEG_TRY_OR_DONE(kmeans_search_init(comm, &s));
     sweep->total_inertia = s.totals.inertia;
     for (int first = 0; first < sweep->n_k; first += s.n_k) {
@@ -142,11 +138,18 @@ done:
     return status;
 }
 
+int seg_sweep_groups(int64_t rows, int d, const seg_sweep_opts *opts)
+{
+    int n_k = opts->k_max - opts->k_min + 1, size = group_size(rows, d, opts);
+
+    return (n_k + size - 1) / size;
+}
+
 int64_t seg_sweep_memory(int64_t total_rows, int64_t rows, int d, const seg_sweep_opts *opts)
 {
     int64_t n_k = opts->k_max - opts->k_min + 1;
     int64_t results = n_k * opts->k_max * ((int64_t)d + 1) * 8;
 
     return results + kmeans_search_memory(total_rows, rows, d, &opts->kmeans, opts->k_max,
-                                          group_size(rows, opts));
+                                          group_size(rows, d, opts));
 }

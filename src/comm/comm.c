@@ -181,6 +181,11 @@ void seg_max_double(seg_comm *comm, double *values, int64_t n)
     reduce(comm, values, n, MPI_DOUBLE, MPI_MAX);
 }
 
+void seg_merge_double(seg_comm *comm, double *values, int64_t n)
+{
+    reduce(comm, values, n, MPI_INT64_T, MPI_BOR); /* bits, so that nothing is rounded */
+}
+
 void seg_exscan_int64(seg_comm *comm, int64_t *values, int64_t n)
 {
     int64_t done = 0;

@@ -76,6 +76,9 @@ static seg_status write_small(const seg_model *model, int64_t n, const seg_prove
     SEG_TRY(write_centers_original(model, out));
     SEG_TRY(seg_pca_write(&model->pca, columns, out));
     SEG_TRY(seg_segments_write(&model->segments, out));
+    if (model->elbow.sweep.n_k > 0)
+        SEG_TRY(seg_elbow_write_group(&model->elbow, model->feature_centers ? NULL : &model->prep,
+                                      "elbow", out));
     SEG_TRY(seg_provenance_write(provenance, out));
     SEG_TRY(seg_output_content_hash(out, &hash));
     (void)snprintf(model_id, sizeof model_id, "%016" PRIx64, hash);
@@ -206,6 +209,7 @@ static bool fits_together(const seg_model *model)
     int d = embedded ? e->d_out : model->prep.d;
 
     return (!embedded || e->d_in == model->prep.d) && model->kmeans.d == d && model->pca.d == d &&
+           (model->elbow.sweep.n_k == 0 || model->elbow.sweep.d == d) &&
            (model->segments.n_segments == 0 ||
             model->segments.n_clusters == model->kmeans.n_clusters);
 }
@@ -222,6 +226,8 @@ seg_status seg_model_read(seg_input *in, seg_model *model)
     SEG_TRY_OR_DONE(seg_pca_read(in, &model->pca));
     SEG_TRY_OR_DONE(seg_segments_read(in, &model->segments));
     SEG_TRY_OR_DONE(read_feature_centers(in, model));
+    if (seg_input_has(in, "elbow"))
+        SEG_TRY_OR_DONE(seg_elbow_read_group(in, "elbow", &model->elbow));
     if (!fits_together(model))
         status =
             SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not fit together", seg_input_path(in));

@@ -1,8 +1,21 @@
-/* The method on one screen: table -> prepared matrix -> code -> PCA -> clusters -> segments. */
+/* The method on one screen: table -> prepared matrix -> code -> PCA -> number of clusters ->
+ * clusters
+ * -> segments. */
+#include "segmpi/log.h"
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
 #include "segmpi/model.h"
 #include "segmpi/timer.h"
+
+/* Collective.  The elbow of a file, or one that is run to choose k; none otherwise. */
+static seg_status elbow_of(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                           const seg_fit_opts *opts, seg_model *model)
+{
+    if (opts->elbow_path)
+        return seg_agree(comm, seg_elbow_load(opts->elbow_path, &model->prep, &model->elbow));
+    if (opts->choose_k) return seg_elbow_run(comm, kernels, m, &opts->elbow, &model->elbow);
+    return SEG_OK;
+}
 
 /* Collective.  The clusters as they look in the prepared features: as they are, unless a code of
  * the features was clustered. */
@@ -23,6 +36,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     seg_matrix m = { 0 }, code = { 0 };
     const seg_matrix *x = &m; /* what is clustered */
     seg_kmeans_opts kmeans = opts->kmeans;
+    seg_segments_opts segments = opts->segments;
     seg_kmeans seen = { 0 };
     seg_model old = { 0 };
     seg_previous previous = { &old.prep, &old.embedding, &old.kmeans, &old.segments, "" };
@@ -50,6 +64,13 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     seg_phase_begin("pca");
     SEG_TRY_OR_DONE(seg_pca_fit(comm, x, &model->pca));
 
+    SEG_TRY_OR_DONE(elbow_of(comm, kernels, x, opts, model));
+    if (opts->choose_k) {
+        kmeans.n_clusters = model->elbow.choice.recommended;
+        if (segments.n_segments > kmeans.n_clusters) segments.n_segments = kmeans.n_clusters;
+        seg_log_note("number of clusters: %d, as the sweep recommends", kmeans.n_clusters);
+    }
+
     seg_phase_begin("k-means");
     if (kmeans.init == SEG_INIT_CENTERS)
         SEG_TRY_OR_DONE(seg_agree(comm, seg_centers_read(opts->init_centers_path, &model->prep,
@@ -59,8 +80,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
 
     seg_phase_begin("segments");
     SEG_TRY_OR_DONE(see_in_features(comm, kernels, &m, model, &seen));
-    SEG_TRY_OR_DONE(
-        seg_segments_fit(comm, kernels, &input, guide, &opts->segments, &model->segments));
+    SEG_TRY_OR_DONE(seg_segments_fit(comm, kernels, &input, guide, &segments, &model->segments));
 done:
     seg_phase_end();
     if (status != SEG_OK) seg_model_release(model);
@@ -86,4 +106,5 @@ void seg_model_release(seg_model *model)
     seg_segments_release(&model->segments);
     seg_free(model->feature_centers);
     model->feature_centers = NULL;
+    seg_elbow_release(&model->elbow);
 }

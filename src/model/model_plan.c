@@ -1,4 +1,6 @@
-/* What a fit will need, before it is run: memory of the rank with most rows, size of the output. */
+/* What a fit or an elbow will need, before it is run: memory of the rank with most rows, size of
+ * the output. */
+#include "model_internal.h"
 #include "segmpi/exact.h"
 #include "segmpi/model.h"
 
@@ -21,17 +23,57 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Rows of the rank that has most. */
+static int64_t most_rows(int64_t n, int n_ranks)
+{
+    int64_t rows = (seg_rows_blocks(n) + n_ranks - 1) / n_ranks * SEG_BLOCK_ROWS;
+
+    return rows < n ? rows : n;
+}
+
+/* Clients that all ranks hold, with their labels; sweeps over a sample of them. */
+static int64_t assessment_memory(int64_t n, int64_t rows, int64_t d, const seg_elbow_opts *opts)
+{
+    int64_t n_k = opts->sweep.k_max - opts->sweep.k_min + 1, cells = n_k * opts->sweep.k_max;
+    int64_t held = n <= SEG_SILHOUETTE_ROWS ? n : SEG_SILHOUETTE_SAMPLE + 2 * opts->sweep.k_max;
+    int64_t sampled = n < SEG_ELBOW_SAMPLE ? n : SEG_ELBOW_SAMPLE;
+    int64_t silhouette = held * (12 * (d + 1) + 8) + cells * SEG_LANES * 8 + 4 * rows;
+    int64_t again =
+        3 * sampled * 4 * (d + 1) + seg_sweep_memory(sampled, sampled, (int)d, &opts->sweep);
+
+    if (n <= SEG_SILHOUETTE_ROWS) silhouette += 4 * n_k * n;
+    if (opts->n_bootstraps > 0) again += 4 * n_k * sampled;
+    if (opts->n_bootstraps == 0 && opts->n_references == 0) again = 0;
+    return larger(silhouette, again);
+}
+
+static int most_clusters(const seg_fit_opts *opts)
+{
+    return opts->choose_k ? opts->elbow.sweep.k_max : opts->kmeans.n_clusters;
+}
+
+/* Choosing k, if that is asked for, and the fit. */
+static int64_t clusters_memory(int64_t n, int64_t rows, int width, const seg_fit_opts *opts)
+{
+    seg_kmeans_opts kmeans = opts->kmeans;
+    int64_t choosing = 0;
+
+    kmeans.n_clusters = most_clusters(opts);
+    if (opts->choose_k && !opts->elbow_path)
+        choosing = larger(seg_sweep_memory(n, rows, width, &opts->elbow.sweep),
+                          assessment_memory(n, rows, width, &opts->elbow));
+    return larger(choosing, seg_kmeans_memory(n, rows, width, &kmeans));
+}
+
 seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
-    int64_t blocks = (seg_rows_blocks(n) + n_ranks - 1) / n_ranks;
-    int64_t rows = blocks * SEG_BLOCK_ROWS < n ? blocks * SEG_BLOCK_ROWS : n;
+    int64_t rows = most_rows(n, n_ranks);
     int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
     int64_t width = seg_embedding_width((int)d, &opts->embed); /* of what is clustered */
-    int64_t kmeans = seg_kmeans_memory(n, rows, (int)width, &opts->kmeans);
+    int64_t kmeans = clusters_memory(n, rows, (int)width, opts);
     int64_t code = width == d ? 0 : (rows + SEG_LANES) * width * (int64_t)sizeof(float);
-    int label_bytes = (opts->kmeans.n_clusters <= INT16_MAX + 1 ? 2 : 4) +
-                      (opts->kmeans.n_clusters <= SEG_REFINE_MAX);
+    int k = most_clusters(opts), label_bytes = (k <= INT16_MAX + 1 ? 2 : 4) + (k <= SEG_REFINE_MAX);
 
     return (seg_fit_plan) {
         .n = n,
@@ -39,5 +81,22 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
         .memory = larger(prep_memory(d),
                          SEG_SLICE_ROWS * d * 8 + matrix + code + larger(pca_memory(d), kmeans)),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)),
+    };
+}
+
+seg_elbow_plan seg_elbow_plan_of(const seg_table *table, int n_ranks, const seg_elbow_opts *opts)
+{
+    int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
+    int64_t rows = most_rows(n, n_ranks), slice = SEG_SLICE_ROWS * d * 8;
+    int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
+    int64_t sweep = seg_sweep_memory(n, rows, (int)d, &opts->sweep);
+
+    return (seg_elbow_plan) {
+        .n = n,
+        .d = (int)d,
+        .n_groups = seg_sweep_groups(rows, (int)d, &opts->sweep),
+        .sweep = sweep,
+        .memory = larger(prep_memory(d),
+                         slice + matrix + larger(sweep, assessment_memory(n, rows, d, opts))),
     };
 }

@@ -148,6 +148,16 @@ static seg_status print_describe(seg_input *in)
     return SEG_OK;
 }
 
+static seg_status print_elbow(seg_input *in)
+{
+    seg_elbow elbow;
+
+    SEG_TRY(seg_elbow_read(in, NULL, &elbow));
+    seg_report_elbow(&elbow);
+    seg_elbow_release(&elbow);
+    return SEG_OK;
+}
+
 /* Where it comes from, in short. */
 static void print_origin(seg_input *in)
 {
@@ -169,6 +179,8 @@ seg_status seg_report_file(seg_input *in)
 
     if (strcmp(format, "model") == 0)
         SEG_TRY(print_model(in));
+    else if (strcmp(format, "elbow") == 0)
+        SEG_TRY(print_elbow(in));
     else if (strcmp(format, "clients") == 0)
         SEG_TRY(print_table(in));
     else if (strcmp(format, "describe") == 0)

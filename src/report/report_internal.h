@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "segmpi/elbow.h"
 #include "segmpi/error.h"
 #include "segmpi/json.h"
 #include "segmpi/segment.h"
@@ -23,6 +24,8 @@ int report_text_width(const char *text);
 void report_paragraph(int margin, const char *text);
 /* True where the terminal's encoding is UTF-8, by the environment. */
 bool report_is_utf8(void);
+/* Which k each rule names, and the recommended one. */
+void report_elbow_choice(const seg_elbow *elbow);
 /* Segments of n clients, in words and as JSON; nothing where there are none. */
 void report_segments(const seg_segments *segments, int64_t n);
 void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);

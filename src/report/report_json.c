@@ -90,6 +90,8 @@ seg_status seg_report_model_json(const seg_model *model, seg_json **out)
     if (model->embedding.opts.method != SEG_EMBED_NONE) add_embedding(*out, &model->embedding);
     add_clusters(*out, model, original);
     add_components(*out, &model->pca);
+    if (model->elbow.sweep.n_k > 0)
+        seg_json_add(*out, "elbow", seg_report_elbow_json(&model->elbow));
     seg_free(original);
     return SEG_OK;
 }

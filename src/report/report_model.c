@@ -184,6 +184,7 @@ seg_status seg_report_model(const seg_model *model)
     print_clusters(kmeans, model->prep.n);
     print_centers(&model->prep, k, original);
     print_components(&model->pca);
+    if (model->elbow.sweep.n_k > 0) report_elbow_choice(&model->elbow);
     seg_free(original);
     return SEG_OK;
 }

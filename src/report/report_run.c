@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "segmpi/comm.h"
+#include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/text.h"
@@ -16,6 +17,29 @@ void seg_report_plan(const seg_fit_plan *plan)
         seg_text_count(plan->n, n, sizeof n), plan->d,
         seg_text_bytes(plan->memory, memory, sizeof memory),
         seg_text_bytes(plan->output_bytes, output, sizeof output));
+}
+
+void seg_report_elbow_plan(const seg_elbow_plan *plan)
+{
+    char n[32], sweep[32], memory[32];
+
+    printf("clients           %s\ncolumns           %d\ngroups of k       %d\nmemory of fits    "
+           "%s per rank\nmemory per rank   %s\n",
+           seg_text_count(plan->n, n, sizeof n), plan->d, plan->n_groups,
+           seg_text_bytes(plan->sweep, sweep, sizeof sweep),
+           seg_text_bytes(plan->memory, memory, sizeof memory));
+}
+
+void seg_report_elbow_memory(const seg_elbow_plan *plan)
+{
+    char sweep[32];
+
+    if (plan->n_groups > 1)
+        seg_log_note("fits of all k in %d groups (--memory-limit): %s per rank", plan->n_groups,
+                     seg_text_bytes(plan->sweep, sweep, sizeof sweep));
+    else
+        seg_log_note("fits of all k together: %s per rank",
+                     seg_text_bytes(plan->sweep, sweep, sizeof sweep));
 }
 
 void seg_report_import(const char *path, const seg_csv_summary *summary)

@@ -46,9 +46,14 @@ COMMANDS = {
     "fit otherwise": (["fit", "{clients.h5}", *OUT, *FEW, "--init", "random", "--impute", "mean", "--scale", "robust"],
                       ["out.h5"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
-    "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2"], ["out.h5", "out.json"]),
+    "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
+               "--stability", "1"], ["out.h5", "out.json"]),
+    "elbow of many": (["elbow", "{many.h5}", *OUT, "--k-max", "2", "--n-init", "1"], ["out.h5"]),
+    "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
+                          ["out.h5"]),
 }
-FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "sweep": "elbow"}
+FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
+         **dict.fromkeys(["sweep", "elbow", "panel", "silhouette", "assess", "gap", "stability"], "elbow")}
 
 
 def order(site):
@@ -71,6 +76,7 @@ def inputs(segmpi, tmp_path_factory):
     segmpi("generate", "5000", "-o", folder / "clients.h5", ranks=2)
     segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", "-k", 3, "--n-init", 1, ranks=2)
     shutil.copy(TOP / "data/schema/card_holders.ini", folder)
+    segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", "--k-max", 4, "--n-init", 1, ranks=2)
     assert (folder / "clients.csv").stat().st_size > 4 << 20
     return folder
 

@@ -1,0 +1,176 @@
+/* segmpi elbow: which number of clusters; k-means for every k, judged by a panel of indices. */
+#include <string.h>
+
+#include "cli_internal.h"
+#include "segmpi/elbow.h"
+#include "segmpi/memory.h"
+#include "segmpi/report.h"
+
+static struct {
+    const char *output, *gap_reference;
+    int k_min, n_references, n_bootstraps;
+    seg_gap_kind gap_kind;
+} opts;
+
+static seg_status accept_gap_reference(const char *text)
+{
+    if (strcmp(text, "pca") == 0)
+        opts.gap_kind = SEG_GAP_PCA;
+    else if (strcmp(text, "columns") == 0)
+        opts.gap_kind = SEG_GAP_COLUMNS;
+    else
+        return SEG_FAIL(SEG_ERR_USAGE, "--gap-reference is pca or columns");
+    return SEG_OK;
+}
+
+static const cli_option rows[] = {
+    { .name = "output",
+      .letter = 'o',
+      .argument = "FILE",
+      .help = "the sweep to write: indices, sizes and centers for every k",
+      .kind = CLI_FILE,
+      .value = &opts.output,
+      .marks = CLI_REQUIRED },
+    { .name = "k-min",
+      .argument = "K",
+      .fallback = "1",
+      .help = "smallest number of clusters that is tried",
+      .kind = CLI_INT,
+      .value = &opts.k_min,
+      .least = 1,
+      .most = 1000,
+      .marks = CLI_RECORDED },
+    { .name = "gap",
+      .argument = "B",
+      .fallback = "0",
+      .help = "gap statistic with B references without clusters, on at most 10,000 clients",
+      .kind = CLI_INT,
+      .value = &opts.n_references,
+      .most = 10000,
+      .marks = CLI_RECORDED },
+    { .name = "gap-reference",
+      .argument = "METHOD",
+      .fallback = "pca",
+      .help = "references fill a box along the principal components (pca) or along the columns "
+              "(columns)",
+      .kind = CLI_TEXT,
+      .value = &opts.gap_reference,
+      .accept = accept_gap_reference,
+      .marks = CLI_RECORDED },
+    { .name = "stability",
+      .argument = "B",
+      .fallback = "0",
+      .help = "how much of each cluster comes back in B bootstraps, on at most 10,000 clients",
+      .kind = CLI_INT,
+      .value = &opts.n_bootstraps,
+      .most = 10000,
+      .marks = CLI_RECORDED },
+};
+
+static seg_status check(const cli_session *session)
+{
+    if (opts.k_min <= session->method->k_max) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "--k-max is %d, below --k-min, which is %d",
+                    session->method->k_max, opts.k_min);
+}
+
+static seg_elbow_opts elbow_opts(const cli_session *session)
+{
+    return (seg_elbow_opts) {
+        .sweep = { .k_min = opts.k_min,
+                   .k_max = session->method->k_max,
+                   .kmeans = session->method->kmeans,
+                   .memory_limit = session->method->memory_limit },
+        .n_references = opts.n_references,
+        .gap_kind = opts.gap_kind,
+        .n_bootstraps = opts.n_bootstraps,
+    };
+}
+
+/* Collective. */
+static seg_status write_elbow(cli_session *session, const seg_elbow *elbow, const seg_prep *prep,
+                              seg_table *table)
+{
+    seg_status status = SEG_OK;
+    seg_provenance provenance;
+    seg_output *out = NULL;
+    char *options = NULL;
+
+    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
+    SEG_TRY_OR_DONE(
+        seg_output_open(session->comm, opts.output, "elbow", session->shared->force, &out));
+    SEG_TRY_OR_DONE(seg_elbow_write(session->comm, elbow, prep, &provenance, out));
+done:
+    seg_output_free(out);
+    seg_free(options);
+    return status;
+}
+
+static seg_status run(cli_session *session)
+{
+    seg_status status = SEG_OK;
+    const seg_elbow_opts elbow_options = elbow_opts(session);
+    const char *outputs[] = { opts.output, session->shared->json };
+    const char *inputs[] = { session->arguments[0] };
+    seg_table *table = NULL;
+    seg_prep prep = { 0 };
+    seg_elbow elbow = { 0 };
+    seg_json *json = NULL;
+
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 1, inputs));
+    SEG_TRY_OR_DONE(seg_table_open(session->comm, inputs[0], &session->method->table, &table));
+    seg_elbow_plan plan = seg_elbow_plan_of(table, seg_comm_size(session->comm), &elbow_options);
+    if (session->shared->dry_run) {
+        if (seg_comm_rank(session->comm) == 0) seg_report_elbow_plan(&plan);
+        goto done;
+    }
+    seg_report_elbow_memory(&plan);
+    SEG_TRY_OR_DONE(seg_elbow_fit(session->comm, session->kernels, table, &session->method->prep,
+                                  &elbow_options, &prep, &elbow));
+    SEG_TRY_OR_DONE(write_elbow(session, &elbow, &prep, table));
+    if (cli_wants_json(session)) json = seg_report_elbow_json(&elbow);
+    SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK, json));
+    if (cli_shows_result(session)) seg_report_elbow(&elbow);
+done:
+    seg_elbow_release(&elbow);
+    seg_prep_release(&prep);
+    seg_table_free(table);
+    return status;
+}
+
+const cli_command cli_elbow = {
+    .name = "elbow",
+    .summary = "finds clusters for every k of a range and says what speaks for which",
+    .synopsis = "clients.h5 -o elbow.h5 [OPTION...]",
+    .text = "All k and all restarts advance in the same passes over the clients.  For each k:\n"
+            "  inertia            squared distances to the centers; falls with every k, so the\n"
+            "                     least one says nothing\n"
+            "  explained          share of the variance between clusters; the same figure\n"
+            "  silhouette         how much nearer clients are to their own cluster than to\n"
+            "                     the next: 1 apart, 0 between two; likes few round clusters\n"
+            "  Davies-Bouldin     spread against distance of the most alike clusters; low is\n"
+            "                     good; tiny clusters please it\n"
+            "  Calinski-Harabasz  variance between against within; high is good; likes few\n"
+            "                     round clusters; says nothing across tables\n"
+            "  smallest cluster   below 1 % it is probably a handful of outliers\n"
+            "  restarts agree     adjusted Rand index; 1: all starts find the same clusters\n"
+            "  gap (--gap)        log inertia against that of clients without clusters; the\n"
+            "                     first k that the next one does not beat by its error\n"
+            "  stability          (--stability) Jaccard index of the least stable cluster;\n"
+            "                     from 0.75 on it is taken for stable\n"
+            "The knee is the k farthest below the chord of the inertia curve.  It depends on\n"
+            "the range of k, which is printed beside it.\n\n"
+            "  mpirun -n 4 segmpi elbow clients.h5 -o elbow.h5\n"
+            "  segmpi elbow clients.h5 -o elbow.h5 --k-max 12 --gap 20 --stability 50\n"
+            "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_SWEEP,
+    .least_arguments = 1,
+    .most_arguments = 1,
+    .check = check,
+    .needs_mpi = true,
+    .run = run,
+};

@@ -1,0 +1,17 @@
+/* Inside model/: the parts of an elbow. */
+#pragma once
+
+#include "segmpi/elbow.h"
+
+/* Collective.  Labels of every k from the centers of the sweep, and the indices of each. */
+seg_status model_assess(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                        const seg_elbow_opts *opts, seg_elbow *elbow);
+/* Collective.  The gap statistic on a sample. */
+seg_status model_gap(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                     const seg_elbow_opts *opts, seg_elbow *elbow);
+/* Collective.  Stability of each cluster under resampling, on a sample. */
+seg_status model_stability(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
+                           const seg_elbow_opts *opts, seg_elbow *elbow);
+
+/* Local.  Storage for the figures of sweep->n_k values of k; `elbow` says which parts. */
+seg_status model_elbow_alloc(seg_elbow *elbow);

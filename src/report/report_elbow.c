@@ -1,0 +1,291 @@
+/* An elbow in words: a line for each k with its indices, which k each rule names, and the one that
+ * is recommended with the reason; and the same as JSON. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report_internal.h"
+#include "segmpi/report.h"
+#include "segmpi/text.h"
+
+#define K_WIDTH 5
+
+typedef struct column {
+    seg_index index;
+    int width; /* with the blank before it */
+    const char *title, *subtitle;
+    double best; /* 1: the highest is best; -1: the lowest; 0: neither is */
+} column;
+
+static const column columns[] = {
+    { SEG_INDEX_INERTIA, 13, "inertia", "", 0 },
+    { SEG_INDEX_VARIANCE_EXPLAINED, 11, "explained", "variance", 0 },
+    { SEG_INDEX_SILHOUETTE, 12, "silhouette", "", 1 },
+    { SEG_INDEX_SILHOUETTE_SIMPLIFIED, 12, "silhouette", "simplified", 1 },
+    { SEG_INDEX_DAVIES_BOULDIN, 10, "Davies-", "Bouldin", -1 },
+    { SEG_INDEX_CALINSKI_HARABASZ, 11, "Calinski-", "Harabasz", 1 },
+    { SEG_INDEX_SMALLEST_SHARE, 10, "smallest", "cluster", 0 },
+    { SEG_INDEX_RESTART_AGREEMENT, 10, "restarts", "agree", 0 },
+    { SEG_INDEX_GAP, 10, "gap", "", 0 },
+    { SEG_INDEX_GAP_ERROR, 9, "gap", "error", 0 },
+    { SEG_INDEX_LEAST_STABILITY, 11, "least", "stability", 0 },
+};
+
+#define N_COLUMNS (int)(sizeof columns / sizeof *columns)
+
+/* ---- the table ---- */
+
+static bool is_shown(const seg_elbow *elbow, const column *c)
+{
+    if (c->index == SEG_INDEX_GAP || c->index == SEG_INDEX_GAP_ERROR)
+        return elbow->n_references > 0;
+    return c->index != SEG_INDEX_LEAST_STABILITY || elbow->n_bootstraps > 0;
+}
+
+/* The place of the best value of a column; -1 where none is. */
+static int best_of(const seg_elbow *elbow, const column *c)
+{
+    const double *value = elbow->index[c->index];
+    int best = -1;
+
+    for (int i = 0; i < elbow->sweep.n_k; i++)
+        if (!isnan(value[i]) && (best < 0 || c->best * value[i] > c->best * value[best])) best = i;
+    return c->best > 0 || c->best < 0 ? best : -1;
+}
+
+/* A cell, right-aligned, with a mark before the best one. */
+static void print_cell(const column *c, double value, bool best)
+{
+    char text[32], marked[34];
+
+    if (isnan(value))
+        snprintf(text, sizeof text, "-");
+    else if (c->index == SEG_INDEX_VARIANCE_EXPLAINED || c->index == SEG_INDEX_SMALLEST_SHARE)
+        snprintf(text, sizeof text, "%.1f %%", 100 * value);
+    else if (c->index == SEG_INDEX_INERTIA || c->index == SEG_INDEX_CALINSKI_HARABASZ)
+        report_number(value, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "%.4f", value);
+    snprintf(marked, sizeof marked, "%s%s", best ? "*" : "", text);
+    printf("%*s", c->width, marked);
+}
+
+/* Columns first .. end - 1 of all k. */
+static void print_block(const seg_elbow *elbow, int first, int end)
+{
+    printf("%*s", K_WIDTH, "k");
+    for (int c = first; c < end; c++)
+        if (is_shown(elbow, &columns[c])) printf("%*s", columns[c].width, columns[c].title);
+    printf("\n%*s", K_WIDTH, "");
+    for (int c = first; c < end; c++)
+        if (is_shown(elbow, &columns[c])) printf("%*s", columns[c].width, columns[c].subtitle);
+    putchar('\n');
+    for (int i = 0; i < elbow->sweep.n_k; i++) {
+        printf("%*d", K_WIDTH, elbow->sweep.fit[i].k);
+        for (int c = first; c < end; c++)
+            if (is_shown(elbow, &columns[c]))
+                print_cell(&columns[c], elbow->index[columns[c].index][i],
+                           best_of(elbow, &columns[c]) == i);
+        putchar('\n');
+    }
+}
+
+/* As many columns side by side as the terminal is wide, then the next ones. */
+static void print_table(const seg_elbow *elbow)
+{
+    for (int first = 0, end; first < N_COLUMNS; first = end) {
+        int width = K_WIDTH;
+        for (end = first; end < N_COLUMNS; end++) {
+            int more = is_shown(elbow, &columns[end]) ? columns[end].width : 0;
+            if (width + more > report_width() && end > first) break;
+            width += more;
+        }
+        if (width == K_WIDTH) return;
+        putchar('\n');
+        print_block(elbow, first, end);
+    }
+}
+
+/* What the numbers were made from. */
+static void print_notes(const seg_elbow *elbow)
+{
+    int64_t least = elbow->n, most = 0;
+    char a[32], b[32], text[400];
+
+    for (int i = 0; i < elbow->sweep.n_k; i++) {
+        int64_t looked_at = elbow->silhouette_clients[i];
+        if (isnan(elbow->index[SEG_INDEX_SILHOUETTE][i])) continue;
+        least = looked_at < least ? looked_at : least;
+        most = looked_at > most ? looked_at : most;
+    }
+    putchar('\n');
+    if (most > 0 && least == elbow->n)
+        report_paragraph(2, "silhouette: exact, over all pairs of clients");
+    else if (most > 0) {
+        snprintf(text, sizeof text,
+                 "silhouette: over all pairs of a sample of %s to %s clients, stratified by "
+                 "cluster; simplified: of all clients, by distances to centers",
+                 seg_text_count(least, a, sizeof a), seg_text_count(most, b, sizeof b));
+        report_paragraph(2, text);
+    }
+    if (elbow->n_references > 0 || elbow->n_bootstraps > 0) {
+        int64_t sample = elbow->n < SEG_ELBOW_SAMPLE ? elbow->n : SEG_ELBOW_SAMPLE;
+        snprintf(text, sizeof text,
+                 "gap: %d references drawn from a box along the %s; stability: "
+                 "%d bootstraps; both on %s clients",
+                 elbow->n_references,
+                 elbow->gap_kind == SEG_GAP_PCA ? "principal components" : "columns",
+                 elbow->n_bootstraps, seg_text_count(sample, a, sizeof a));
+        report_paragraph(2, text);
+    }
+}
+
+/* ---- the choice ---- */
+
+static double index_at(const seg_elbow *elbow, seg_index index, int k)
+{
+    return k > 0 ? elbow->index[index][k - elbow->k_min] : NAN;
+}
+
+/* "5: the cost curve bends there most ..." */
+static void reason_of(const seg_elbow *elbow, char *text, size_t size)
+{
+    const seg_elbow_choice *c = &elbow->choice;
+    double highest = index_at(elbow, SEG_INDEX_SILHOUETTE, c->silhouette);
+
+    switch (c->reason) {
+    case SEG_CHOICE_ALIKE:
+        snprintf(text, size, "%d: all clients are alike, so there is nothing to tell apart.",
+                 c->recommended);
+        return;
+    case SEG_CHOICE_ONLY:
+        snprintf(text, size, "%d: the range holds no other k, so nothing was compared.",
+                 c->recommended);
+        return;
+    case SEG_CHOICE_SILHOUETTE:
+        snprintf(text, size,
+                 "%d: its clusters stand apart. The silhouette is highest there, %.2f, and from "
+                 "%.1f on a structure counts as reasonable.",
+                 c->recommended, highest, SEG_CHOICE_APART);
+        return;
+    case SEG_CHOICE_KNEE:
+        snprintf(
+            text, size,
+            "%d, as a compromise: no k tells clients clearly apart (the highest silhouette is "
+            "%.2f, at k = %d; from %.1f on a structure counts as reasonable), so the knee of the "
+            "cost curve decides, the k farthest below the chord from k = %d to k = %d. The "
+            "knee moves with that range; what the segments are for should weigh more.",
+            c->recommended, highest, c->silhouette, SEG_CHOICE_APART, c->knee_from, c->knee_to);
+        return;
+    case SEG_CHOICE_HIGHEST:
+        snprintf(
+            text, size,
+            "%d, for want of better: no k tells clients clearly apart, and the cost curve from "
+            "k = %d to k = %d has no knee; the silhouette is highest there. A wider range of k "
+            "would tell more.",
+            c->recommended, c->knee_from, c->knee_to);
+        return;
+    }
+}
+
+static void print_rule(const char *rule, int k, const char *missing)
+{
+    if (k > 0)
+        printf("  %-27s %d\n", rule, k);
+    else
+        printf("  %-27s - (%s)\n", rule, missing);
+}
+
+void report_elbow_choice(const seg_elbow *elbow)
+{
+    const seg_elbow_choice *c = &elbow->choice;
+    char text[800], rule[64];
+
+    report_heading("Choice of k");
+    snprintf(rule, sizeof rule, "knee from %d to %d", c->knee_from, c->knee_to);
+    print_rule(rule, c->knee, "the curve has none in this range");
+    print_rule("highest silhouette", c->silhouette, "not defined");
+    print_rule("lowest Davies-Bouldin", c->davies_bouldin, "not defined");
+    print_rule("highest Calinski-Harabasz", c->calinski_harabasz, "not defined");
+    if (elbow->n_references > 0)
+        print_rule("gap statistic", c->gap, "the gap still rises at the end of the range");
+    if (elbow->n_bootstraps > 0) print_rule("most clusters, all stable", c->stable, "none");
+    reason_of(elbow, text, sizeof text);
+    printf("\n  recommended\n");
+    report_paragraph(4, text);
+    if (index_at(elbow, SEG_INDEX_SMALLEST_SHARE, c->recommended) < SEG_CHOICE_SHARE)
+        report_paragraph(4, "Its smallest cluster holds less than 1 % of the clients: look whether "
+                            "it is made of outliers.");
+}
+
+void seg_report_elbow(const seg_elbow *elbow)
+{
+    char n[32];
+
+    printf("%s clients, %d features, k from %d to %d, %d restart%s each\n",
+           seg_text_count(elbow->n, n, sizeof n), elbow->sweep.d, elbow->k_min, elbow->k_max,
+           elbow->sweep.n_init, elbow->sweep.n_init == 1 ? "" : "s");
+    print_table(elbow);
+    print_notes(elbow);
+    report_elbow_choice(elbow);
+}
+
+/* ---- JSON ---- */
+
+static void add_choice(seg_json *json, const seg_elbow *elbow)
+{
+    const seg_elbow_choice *c = &elbow->choice;
+    seg_json *choice = seg_json_object();
+    char text[800];
+
+    reason_of(elbow, text, sizeof text);
+    seg_json_add_int(choice, "recommended", c->recommended);
+    seg_json_add_text(choice, "reason", text);
+    seg_json_add_int(choice, "knee", c->knee);
+    seg_json_add_int(choice, "knee_from", c->knee_from);
+    seg_json_add_int(choice, "knee_to", c->knee_to);
+    seg_json_add_int(choice, "silhouette", c->silhouette);
+    seg_json_add_int(choice, "davies_bouldin", c->davies_bouldin);
+    seg_json_add_int(choice, "calinski_harabasz", c->calinski_harabasz);
+    if (elbow->n_references > 0) seg_json_add_int(choice, "gap", c->gap);
+    if (elbow->n_bootstraps > 0) seg_json_add_int(choice, "stable", c->stable);
+    seg_json_add(json, "choice", choice);
+}
+
+static seg_json *fit_json(const seg_elbow *elbow, int i)
+{
+    const seg_sweep_fit *fit = &elbow->sweep.fit[i];
+    seg_json *json = seg_json_object(), *size = seg_json_array();
+
+    seg_json_add_int(json, "n_clusters", fit->k);
+    seg_json_add_int(json, "n_clusters_found", fit->n_clusters);
+    for (int c = 0; c < N_COLUMNS; c++)
+        if (is_shown(elbow, &columns[c]))
+            seg_json_add_double(json, seg_index_names[columns[c].index],
+                                elbow->index[columns[c].index][i]);
+    seg_json_add_int(json, "silhouette_clients", elbow->silhouette_clients[i]);
+    if (elbow->stability)
+        seg_json_add_doubles(json, "stability", fit->n_clusters,
+                             elbow->stability + (int64_t)i * elbow->k_max);
+    for (int j = 0; j < fit->n_clusters; j++)
+        seg_json_add_int(size, NULL, fit->cluster_size[j]);
+    seg_json_add(json, "cluster_size", size);
+    seg_json_add_doubles(json, "restart_inertia", elbow->sweep.n_init, fit->restart_inertia);
+    seg_json_add_int(json, "n_iter", fit->n_iter);
+    seg_json_add_int(json, "n_swaps", fit->n_swaps);
+    seg_json_add_bool(json, "converged", fit->converged);
+    return json;
+}
+
+seg_json *seg_report_elbow_json(const seg_elbow *elbow)
+{
+    seg_json *json = seg_json_object(), *fits = seg_json_array();
+
+    seg_json_add_int(json, "n_clients", elbow->n);
+    seg_json_add_double(json, "total_inertia", elbow->sweep.total_inertia);
+    for (int i = 0; i < elbow->sweep.n_k; i++)
+        seg_json_add(fits, NULL, fit_json(elbow, i));
+    seg_json_add(json, "fits", fits);
+    add_choice(json, elbow);
+    return json;
+}
