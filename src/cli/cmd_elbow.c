@@ -143,9 +143,9 @@ const cli_command cli_elbow = {
     .name = "elbow",
     .summary = "finds clusters for every k of a range and says what speaks for which",
     .synopsis = "clients.h5 -o elbow.h5 [OPTION...]",
-    .text = "All k and all restarts advance in the same passes over the clients.  For each k:\n"
-            "  inertia            squared distances to the centers; falls with every k, so the\n"
-            "                     least one says nothing\n"
+    .text = "All k and all restarts advance in the same passes.  For each k:\n"
+            "  inertia            squared distances to the centers; falls with every k, so\n"
+            "                     the least one says nothing\n"
             "  explained          share of the variance between clusters; the same figure\n"
             "  silhouette         how much nearer clients are to their own cluster than to\n"
             "                     the next: 1 apart, 0 between two; likes few round clusters\n"
