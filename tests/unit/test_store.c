@@ -187,6 +187,9 @@ static void store_lists_members_in_the_order_of_their_creation(void **state)
     right = right && seg_input_attr_list(in, "pca", &n, &names) == SEG_OK && n == 2;
     right = right && strcmp(names[0], "nothing") == 0;
     seg_free(names);
+    right = right && seg_input_attr_list(in, "provenance", &n, &names) == SEG_OK && n > 8;
+    right = right && strcmp(names[0], "version") == 0 && strcmp(names[2], "command") == 0;
+    seg_free(names);
     right = right && seg_input_is_group(in, "pca") && !seg_input_is_group(in, "largest");
     right = right && seg_input_has(in, "pca/components") && !seg_input_has(in, "pca/x/y");
     right = right && seg_input_has_attr(in, "", "format") && !seg_input_has_attr(in, "x", "format");
