@@ -398,12 +398,8 @@ static void empty_clusters_take_the_farthest_clients(void **state)
     seg_kmeans_release(&kmeans);
 
     opts.max_iter = 1; /* three relocated singles, each the farthest client that is left */
-    seg_matrix m;
-    make(comm, 3000, D, blurred, &m);
-    assert_int_equal(seg_kmeans_fit(comm, kernels, &m, &opts, &kmeans), SEG_OK);
-    assert_consistent(&m, &kmeans);
+    fit_and_judge(3000, D, blurred, &opts, &kmeans);
     seg_kmeans_release(&kmeans);
-    seg_matrix_release(&m);
 }
 
 static void swaps_never_raise_the_cost(void **state)
