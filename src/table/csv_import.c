@@ -8,8 +8,9 @@
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
 
-#define ROUND_BYTES  ((int64_t)8 << 20) /* of features, between two agreements */
+#define ROUND_BYTES  ((int64_t)2 << 20) /* of features, parsed and written at once */
 #define ROUND_BLOCKS 64
+#define ROUNDS       32  /* between two agreements */
 #define BAD_SHOWN    5   /* bad rows that are listed */
 #define BAD_BYTES    400 /* of one complaint */
 
@@ -303,23 +304,30 @@ static seg_status skip_rows(importer *m)
     return SEG_OK;
 }
 
-static seg_status write_round(importer *m, int64_t first, seg_output *out)
+static seg_status write_round(importer *m, int64_t first, int64_t count, seg_output *out)
 {
-    const int64_t left = m->end - first;
-    const int64_t count = left < m->round_rows ? left : m->round_rows;
-
-    if (count <= 0) return SEG_OK;
     SEG_TRY(parse_rows(m, count));
     SEG_TRY(seg_output_write(out, "features", first, count, m->features));
     if (m->schema.id >= 0) SEG_TRY(seg_output_write(out, "ids/client_id", first, count, m->ids));
     return seg_output_write(out, "ids/source_row", first, count, m->source_row);
 }
 
-/* All ranks go as many rounds as the one with the most rows, so that an error on one ends all
- * soon. */
+/* Rows [first, end) or as many of them as this rank has. */
+static seg_status write_rounds(importer *m, int64_t first, int64_t end, seg_output *out)
+{
+    if (end > m->end) end = m->end;
+    for (; first < end; first += m->round_rows) {
+        const int64_t left = end - first;
+        SEG_TRY(write_round(m, first, left < m->round_rows ? left : m->round_rows, out));
+    }
+    return SEG_OK;
+}
+
+/* All ranks agree as often as the one with the most rows, so that an error on one ends all soon;
+ * but not in each round, or all of them would always write at the same time. */
 static seg_status write_rows(importer *m, seg_output *out)
 {
-    const int64_t rows = m->total.records - m->total.bad;
+    const int64_t rows = m->total.records - m->total.bad, step = ROUNDS * m->round_rows;
     int64_t most = m->end - m->first;
 
     seg_phase_begin("reading rows");
@@ -328,9 +336,10 @@ static seg_status write_rows(importer *m, seg_output *out)
     seg_max_int64(m->comm, &most, 1);
     csv_reader_init(&m->plan, &m->starts[seg_comm_rank(m->comm)], &m->reader);
     SEG_TRY(seg_agree(m->comm, skip_rows(m)));
-    for (int64_t done = 0; done < most; done += m->round_rows) {
-        SEG_TRY(seg_agree(m->comm, write_round(m, m->first + done, out)));
-        seg_progress_set((int64_t)((double)rows * (double)(done + m->round_rows) / (double)most));
+    for (int64_t done = 0; done < most; done += step) {
+        const int64_t first = m->first + done;
+        SEG_TRY(seg_agree(m->comm, write_rounds(m, first, first + step, out)));
+        seg_progress_set((int64_t)((double)rows * (double)(done + step) / (double)most));
     }
     seg_progress_set(rows);
     seg_progress_end(NULL);
