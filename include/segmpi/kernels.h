@@ -48,6 +48,13 @@ typedef struct seg_kernels {
     void (*move)(int d, int64_t n_tiles, const float *x, const uint16_t *moved,
                  const uint16_t *before, const uint16_t *after, const int *grid, int64_t *sum,
                  int64_t *count);
+
+    /* Distances in double, for all pairs of clients: dist [n][16] from the clients of a tile x
+     * [d][16] to the n clients from row `first` of the tiles y on. */
+    void (*pairs)(int d, const double *x, int64_t first, int64_t n, const float *y, double *dist);
+
+    /* Adds the rows of dist [n][16] to the rows of sum [][16] that the labels name. */
+    void (*spread)(int64_t n, const int32_t *label, const double *dist, double *sum);
 } seg_kernels;
 
 /* The best level that this CPU and OS support, or the one that SEGMPI_SIMD names (ref, v3, v4);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "segmpi/comm.h"
+#include "segmpi/kernels.h"
 #include "segmpi/matrix.h"
 
 /* Of one labelling.  NaN where an index is not defined: all but the first and the last for a single
@@ -38,9 +39,9 @@ seg_status seg_quality_fit(seg_comm *comm, const seg_matrix *m, int k, const int
  * sample of, stratified by labelling i; NULL: `all` is all.  silhouette [n_k], filled; NaN if fewer
  * than two clusters have clients or each client is its own.  A client alone in its cluster counts
  * 0. */
-seg_status seg_silhouette(seg_comm *comm, const seg_matrix *all, int n_k, const int *k,
-                          const int32_t *const *label, const int64_t *const *size,
-                          double *silhouette);
+seg_status seg_silhouette(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *all,
+                          int n_k, const int *k, const int32_t *const *label,
+                          const int64_t *const *size, double *silhouette);
 
 /* Collective.  A sample stratified by cluster, on every rank: about SEG_SILHOUETTE_SAMPLE clients,
  * half of them in proportion to the number in each cluster, half the same number from each; from

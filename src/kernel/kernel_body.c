@@ -264,6 +264,38 @@ static void move(int d, int64_t n_tiles, const float *x, const uint16_t *moved,
     }
 }
 
+/* ---- in double, in plain loops: a product and a sum are rounded each, at every level ---- */
+
+static void pairs(int d, const double *restrict x, int64_t first, int64_t n,
+                  const float *restrict y, double *restrict dist)
+{
+    for (int64_t j = 0; j < n; j++, dist += SEG_LANES) {
+        const float *other = &y[(first + j) / SEG_LANES * d * SEG_LANES + (first + j) % SEG_LANES];
+        double d2[SEG_LANES] = { 0 };
+        for (int t = 0; t < d; t++) {
+            double value = other[(int64_t)t * SEG_LANES];
+            for (int lane = 0; lane < SEG_LANES; lane++) {
+                double diff = x[t * SEG_LANES + lane] - value;
+                d2[lane] += diff * diff;
+            }
+        }
+        for (int lane = 0; lane < SEG_LANES; lane++)
+            dist[lane] = sqrt(d2[lane]);
+    }
+}
+
+/* The copy lets the compiler see that no sum overlaps its summand. */
+static void spread(int64_t n, const int32_t *restrict label, const double *restrict dist,
+                   double *restrict sum)
+{
+    for (int64_t j = 0; j < n; j++, dist += SEG_LANES) {
+        double *to = &sum[(int64_t)label[j] * SEG_LANES], now[SEG_LANES];
+        for (int lane = 0; lane < SEG_LANES; lane++)
+            now[lane] = to[lane] + dist[lane];
+        memcpy(to, now, sizeof now);
+    }
+}
+
 #define NAME_OF(level)  #level
 #define NAME(level)     NAME_OF(level)
 #define TABLE_OF(level) seg_kernels_##level
@@ -277,4 +309,6 @@ const seg_kernels TABLE(SEG_LEVEL) = {
     .distance = distance,
     .potential = potential,
     .move = move,
+    .pairs = pairs,
+    .spread = spread,
 };

@@ -57,7 +57,8 @@ static seg_status sample_silhouette(assessment *a, int k, uint64_t seed, double 
     SEG_TRY_OR_DONE(
         seg_silhouette_sample(a->comm, a->m, k, a->label, seed, a->size, &sample, &label));
     labels = label;
-    SEG_TRY_OR_DONE(seg_silhouette(a->comm, &sample, 1, &k, &labels, &sizes, silhouette));
+    SEG_TRY_OR_DONE(
+        seg_silhouette(a->comm, a->kernels, &sample, 1, &k, &labels, &sizes, silhouette));
     *clients = sample.rows.total;
 done:
     seg_matrix_release(&sample);
@@ -72,8 +73,9 @@ static seg_status all_silhouettes(assessment *a, seg_elbow *elbow)
     seg_matrix all = { 0 };
 
     SEG_TRY_OR_DONE(seg_matrix_gather(a->comm, a->m, a->m->rows.count, a->row, &all));
-    SEG_TRY_OR_DONE(seg_silhouette(a->comm, &all, a->n_k, a->k, (const int32_t *const *)a->labels,
-                                   NULL, elbow->index[SEG_INDEX_SILHOUETTE]));
+    SEG_TRY_OR_DONE(seg_silhouette(a->comm, a->kernels, &all, a->n_k, a->k,
+                                   (const int32_t *const *)a->labels, NULL,
+                                   elbow->index[SEG_INDEX_SILHOUETTE]));
     for (int i = 0; i < a->n_k; i++)
         elbow->silhouette_clients[i] = all.rows.total;
 done:

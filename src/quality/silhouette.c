@@ -14,6 +14,7 @@
 #define CHUNK 64 /* clients that a tile is compared with at a time: their distances stay in L1 */
 
 typedef struct silhouettes {
+    const seg_kernels *kernels;
     const seg_matrix *m;
     int n_k;
     const int *k;
@@ -64,40 +65,6 @@ static void weigh(silhouettes *s, const int64_t *const *size)
     }
 }
 
-/* Distances of the clients of a tile x [d][16] to `n` clients from row `first` on, each as often as
- * it counts: dist [n][16]. */
-static void measure(const seg_matrix *m, const double *restrict x, int64_t first, int64_t n,
-                    double *restrict dist)
-{
-    for (int64_t j = 0; j < n; j++) {
-        int64_t row = first + j;
-        double weight = seg_matrix_weight(m, row);
-        const float *y = &m->x[row / SEG_LANES * m->d * SEG_LANES + row % SEG_LANES];
-        double d2[SEG_LANES] = { 0 };
-
-        for (int t = 0; t < m->d; t++) {
-            double value = y[(int64_t)t * SEG_LANES];
-            for (int lane = 0; lane < SEG_LANES; lane++) {
-                double diff = x[t * SEG_LANES + lane] - value;
-                d2[lane] += diff * diff;
-            }
-        }
-        for (int lane = 0; lane < SEG_LANES; lane++)
-            dist[j * SEG_LANES + lane] = weight * sqrt(d2[lane]);
-    }
-}
-
-/* Adds dist [n][16] to the rows of sum [k][16] that the labels name. */
-static void spread(int64_t n, const int32_t *restrict label, const double *restrict dist,
-                   double *restrict sum)
-{
-    for (int64_t j = 0; j < n; j++) {
-        double *to = &sum[(int64_t)label[j] * SEG_LANES];
-        for (int lane = 0; lane < SEG_LANES; lane++)
-            to[lane] += dist[j * SEG_LANES + lane];
-    }
-}
-
 /* The figure of one client of cluster `own`, from its sums of distances sum [k][16]. */
 static double figure_of(int k, int own, const int64_t *count, const double *sum)
 {
@@ -138,9 +105,12 @@ static void compare_tile(silhouettes *s, int64_t tile)
     memset(s->sum, 0, (size_t)(s->cells * SEG_LANES) * sizeof *s->sum);
     for (int64_t at = 0; at < n; at += CHUNK) {
         int64_t some = n - at < CHUNK ? n - at : CHUNK;
-        measure(m, s->x, at, some, s->dist);
+        s->kernels->pairs(m->d, s->x, at, some, m->x, s->dist);
+        for (int64_t j = 0; j < some && m->weight; j++)
+            for (int lane = 0; lane < SEG_LANES; lane++)
+                s->dist[j * SEG_LANES + lane] *= m->weight[at + j];
         for (int64_t i = 0, first = 0; i < s->n_k; first += s->k[i++])
-            spread(some, s->label[i] + at, s->dist, s->sum + first * SEG_LANES);
+            s->kernels->spread(some, s->label[i] + at, s->dist, s->sum + first * SEG_LANES);
     }
     for (int64_t lane = 0; lane < SEG_LANES && row + lane < n; lane++)
         if (seg_matrix_weight(m, row + lane) > 0) add_client(s, row + lane, (int)lane);
@@ -161,12 +131,12 @@ static double mean_of(const silhouettes *s, int i, int64_t first)
     return seg_exact_value(&s->total[i], NULL) / n;
 }
 
-seg_status seg_silhouette(seg_comm *comm, const seg_matrix *all, int n_k, const int *k,
-                          const int32_t *const *label, const int64_t *const *size,
-                          double *silhouette)
+seg_status seg_silhouette(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *all,
+                          int n_k, const int *k, const int32_t *const *label,
+                          const int64_t *const *size, double *silhouette)
 {
     seg_status status = SEG_OK;
-    silhouettes s = { .m = all, .n_k = n_k, .k = k, .label = label };
+    silhouettes s = { .kernels = kernels, .m = all, .n_k = n_k, .k = k, .label = label };
     int ranks = seg_comm_size(comm);
 
     SEG_TRY_OR_DONE(seg_agree(comm, silhouettes_init(&s)));

@@ -293,6 +293,40 @@ static void move_is_exact_there_and_back(void **state)
 
 /* ---- centers and choice ---- */
 
+/* Distances of the first tile to all clients from the fourth one on, and their sums by label. */
+static void check_pairs(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
+{
+    static double tile[D_MAX * SEG_LANES], dist[N_MAX * SEG_LANES], sum[K_MAX][SEG_LANES];
+    static int32_t of[N_MAX];
+    double expected[K_MAX][SEG_LANES] = { { 0 } };
+    int64_t n = n_tiles * SEG_LANES - 3;
+
+    (void)level;
+    if (n_tiles == 0) return;
+    for (int i = 0; i < d * SEG_LANES; i++)
+        tile[i] = (double)x[i];
+    memset(sum, 0, sizeof sum);
+    kernels->pairs(d, tile, 3, n, x, dist);
+    for (int64_t j = 0; j < n; j++) {
+        of[j] = (int32_t)(j * 5 % k);
+        for (int lane = 0; lane < SEG_LANES; lane++) {
+            double d2 = 0;
+            for (int t = 0; t < d; t++)
+                d2 += pow((double)value_of(d, lane, t) - (double)value_of(d, 3 + j, t), 2);
+            assert_true(dist[j * SEG_LANES + lane] == sqrt(d2));
+            expected[of[j]][lane] += sqrt(d2);
+        }
+    }
+    kernels->spread(n, of, dist, sum[0]);
+    assert_memory_equal(sum, expected, sizeof sum);
+}
+
+static void pairs_are_distances_in_double_and_add_up_by_label(void **state)
+{
+    (void)state;
+    for_every_case(check_pairs);
+}
+
 static void pack_groups_by_eight_and_rounds(void **state)
 {
     (void)state;
@@ -342,6 +376,7 @@ int main(void)
         cmocka_unit_test(distance_and_closer_are_the_plain_sums),
         cmocka_unit_test(potential_adds_rounded_and_clamped_minima),
         cmocka_unit_test(move_is_exact_there_and_back),
+        cmocka_unit_test(pairs_are_distances_in_double_and_add_up_by_label),
         cmocka_unit_test(pack_groups_by_eight_and_rounds),
         cmocka_unit_test(the_level_is_the_best_or_the_one_that_is_named),
     };

@@ -15,6 +15,7 @@
 #include "segmpi/log.h"
 
 static seg_comm *comm;
+static const seg_kernels *kernels;
 
 /* ---- the definitions ---- */
 
@@ -213,7 +214,7 @@ static void four_clients_are_worked_out_by_hand(void **state)
     assert_close(q.calinski_harabasz, 200);
     assert_close(q.variance_explained, 100.0 / 101);
     assert_close(q.silhouette_simplified, ((1 - 0.5 / 10.5) + (1 - 0.5 / 9.5)) / 2);
-    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, NULL, &silhouette), SEG_OK);
+    assert_int_equal(seg_silhouette(self, kernels, &m, 1, &k, labels, NULL, &silhouette), SEG_OK);
     assert_close(silhouette, ((1 - 1 / 10.5) + (1 - 1 / 9.5)) / 2);
     seg_matrix_release(&m);
 }
@@ -235,7 +236,7 @@ static void clients_in_one_place_give_zeros(void **state)
     assert_int_equal(seg_quality_fit(self, &m, 2, label, &q), SEG_OK);
     assert_true(isnan(q.variance_explained));
     assert_true(fabs(q.davies_bouldin) <= 0 && fabs(q.calinski_harabasz - 1) <= 0);
-    assert_int_equal(seg_silhouette(self, &m, 1, &k, labels, NULL, &silhouette), SEG_OK);
+    assert_int_equal(seg_silhouette(self, kernels, &m, 1, &k, labels, NULL, &silhouette), SEG_OK);
     assert_true(fabs(silhouette) <= 0);
     seg_matrix_release(&m);
 }
@@ -254,7 +255,7 @@ static void silhouettes_of_many_labellings_are_their_definition(void **state)
     for (int i = 0; i < 4; i++)
         labels[i] = k[i] == K ? label : halves;
     silhouettes(N, x, expected);
-    assert_int_equal(seg_silhouette(comm, &all, 4, k, labels, NULL, found), SEG_OK);
+    assert_int_equal(seg_silhouette(comm, kernels, &all, 4, k, labels, NULL, found), SEG_OK);
     for (int64_t i = 0; i < N; i++)
         sum += expected[label_of(i)];
     assert_close(found[0], sum / N);
@@ -283,7 +284,7 @@ static void silhouettes_of_a_sample_are_weighed_by_cluster(void **state)
     silhouettes(N, x, expected);
     for (int j = 0; j < K; j++)
         sum += (double)size[j] * expected[j];
-    assert_int_equal(seg_silhouette(comm, &all, 1, &k, &labels, &sizes, &found), SEG_OK);
+    assert_int_equal(seg_silhouette(comm, kernels, &all, 1, &k, &labels, &sizes, &found), SEG_OK);
     assert_close(found, sum / 2351);
     seg_free(label);
     seg_matrix_release(&all);
@@ -301,9 +302,9 @@ static void silhouettes_are_the_same_bits_on_one_rank(void **state)
 
     make(seg_comm_self(comm), N, &all, &label);
     labels = label;
-    assert_int_equal(seg_silhouette(comm, &all, 1, &k, &labels, NULL, &found), SEG_OK);
-    assert_int_equal(seg_silhouette(seg_comm_self(comm), &all, 1, &k, &labels, NULL, &alone),
-                     SEG_OK);
+    assert_int_equal(seg_silhouette(comm, kernels, &all, 1, &k, &labels, NULL, &found), SEG_OK);
+    assert_int_equal(
+        seg_silhouette(seg_comm_self(comm), kernels, &all, 1, &k, &labels, NULL, &alone), SEG_OK);
     assert_memory_equal(&found, &alone, sizeof found);
     seg_free(label);
     seg_matrix_release(&all);
@@ -348,9 +349,10 @@ static void weights_are_copies(void **state)
     assert_close(a.calinski_harabasz, b.calinski_harabasz);
     assert_close(a.silhouette_simplified, b.silhouette_simplified);
     assert_close(a.smallest_share, b.smallest_share);
-    assert_int_equal(seg_silhouette(self, &weighted, 1, &k, labels, NULL, &silhouette[0]), SEG_OK);
-    assert_int_equal(seg_silhouette(self, &copied, 1, &k, labels + 1, NULL, &silhouette[1]),
+    assert_int_equal(seg_silhouette(self, kernels, &weighted, 1, &k, labels, NULL, &silhouette[0]),
                      SEG_OK);
+    assert_int_equal(
+        seg_silhouette(self, kernels, &copied, 1, &k, labels + 1, NULL, &silhouette[1]), SEG_OK);
     assert_close(silhouette[0], silhouette[1]);
     seg_matrix_release(&weighted);
     seg_matrix_release(&copied);
@@ -420,6 +422,8 @@ int main(int argc, char **argv)
 
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
     seg_log_init("test", SEG_QUIET);
+    kernels = seg_kernels_choose();
+    if (!kernels) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     seg_comm_close(comm);
     return failed;
