@@ -57,7 +57,7 @@ PLANTS = [
     ("lengths", "tests/e2e/test_cli.py", "def long():\n" + "    pass\n" * 70, "long() has 71 lines"),
     ("format", "src/base/text.c", "int  x ;\n", "should be clang-formatted"),
     ("format", "jobs/planted.sh", "#!/bin/bash\nrm $1\n", "Double quote"),
-    ("folders", "src/segment/segment.c", "", "has no README.md", "src/segment"),
+    ("folders", "src/misc/misc.c", "", "has no README.md", "src/misc"),
     ("folders", "tests/planted/x.py", "", "has no README.md", "tests/planted"),
     ("folders", "notes.txt", "", "does not belong at the top level"),
     ("folders", "tests/unit/text.c", "", "the name is taken by src/base/text.c"),
