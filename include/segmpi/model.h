@@ -2,6 +2,7 @@
  * model.h5. */
 #pragma once
 
+#include "segmpi/describe.h"
 #include "segmpi/elbow.h"
 #include "segmpi/embedding.h"
 #include "segmpi/kmeans.h"
@@ -25,6 +26,7 @@ typedef struct seg_fit_opts {
 } seg_fit_opts;
 
 typedef struct seg_model {
+    seg_describe statistics; /* of the columns as they come; not full; empty in older models */
     seg_prep prep;
     seg_embedding embedding;
     seg_pca pca; /* of what was clustered: the features, or their code */

@@ -7,7 +7,8 @@
 #include "segmpi/timer.h"
 
 /* Rows of labels converted at a time. */
-#define ERRORS "labels/reconstruction_error"
+#define ERRORS     "labels/reconstruction_error"
+#define STATISTICS "statistics"
 
 #define LABEL_SLICE (1024 * (int64_t)SEG_BLOCK_ROWS)
 
@@ -70,6 +71,7 @@ static seg_status write_small(const seg_model *model, int64_t n, const seg_prove
 
     SEG_TRY(seg_fault("model_write", SEG_ERR_IO));
     SEG_TRY(write_dims(model, n, out));
+    SEG_TRY(seg_describe_write(&model->statistics, STATISTICS, out));
     SEG_TRY(seg_prep_write(&model->prep, out));
     SEG_TRY(seg_embedding_write(&model->embedding, out));
     SEG_TRY(seg_kmeans_write(&model->kmeans, columns, out));
@@ -220,6 +222,8 @@ seg_status seg_model_read(seg_input *in, seg_model *model)
 
     *model = (seg_model) { 0 };
     SEG_TRY_OR_DONE(seg_input_expect(in, "model"));
+    if (seg_input_has(in, STATISTICS))
+        SEG_TRY_OR_DONE(seg_describe_read(in, STATISTICS, &model->statistics));
     SEG_TRY_OR_DONE(seg_prep_read(in, &model->prep));
     SEG_TRY_OR_DONE(seg_embedding_read(in, &model->embedding));
     SEG_TRY_OR_DONE(seg_kmeans_read(in, &model->kmeans));

@@ -1,6 +1,5 @@
-/* The method on one screen: table -> prepared matrix -> code -> PCA -> number of clusters ->
- * clusters
- * -> segments. */
+/* The method on one screen: table -> statistics -> prepared matrix -> code -> PCA -> number of
+ * clusters -> clusters -> segments. */
 #include "segmpi/log.h"
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
@@ -41,6 +40,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     seg_model old = { 0 };
     seg_previous previous = { &old.prep, &old.embedding, &old.kmeans, &old.segments, "" };
     seg_segments_input input = { table, extra, &model->prep, &m, &seen, x, &model->kmeans, NULL };
+    const seg_describe_opts statistics = { .full = false };
     seg_guide *guide = NULL;
     double *centers = NULL;
 
@@ -51,6 +51,8 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
         input.previous = &previous;
     }
     SEG_TRY_OR_DONE(seg_guide_load(comm, &input, &opts->segments, &guide));
+    seg_phase_begin("statistics");
+    SEG_TRY_OR_DONE(seg_describe_run(comm, table, &statistics, &model->statistics));
     seg_phase_begin("prepare");
     SEG_TRY_OR_DONE(seg_prep_fit(comm, table, &opts->prep, &model->prep));
     SEG_TRY_OR_DONE(seg_agree(comm, seg_prep_apply(&model->prep, table, &m)));
@@ -99,6 +101,7 @@ const double *seg_model_centers(const seg_model *model)
 
 void seg_model_release(seg_model *model)
 {
+    seg_describe_release(&model->statistics);
     seg_prep_release(&model->prep);
     seg_embedding_release(&model->embedding);
     seg_pca_release(&model->pca);

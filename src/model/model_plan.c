@@ -4,23 +4,25 @@
 #include "segmpi/exact.h"
 #include "segmpi/model.h"
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Passes over the table hold a slice as it stands in the file and a slice of columns; counting
  * quantiles needs at most 2^18 bins of three integers where columns are few. */
 static int64_t prep_memory(int64_t d)
 {
-    int64_t bins = (int64_t)1 << 18, least = 64 * 10 * d;
+    const seg_describe_opts statistics = { .full = false };
+    int64_t bins = larger((int64_t)1 << 18, 64 * 10 * d);
 
-    return 2 * (int64_t)SEG_SLICE_ROWS * d * 8 + (bins > least ? bins : least) * 24;
+    return larger(2 * (int64_t)SEG_SLICE_ROWS * d * 8 + bins * 24,
+                  seg_describe_memory(0, 1, (int)d, &statistics));
 }
 
 static int64_t pca_memory(int64_t d)
 {
     return SEG_BLOCK_ROWS * d * 8 + d * (d + 1) / 2 * (int64_t)sizeof(seg_exact) + 4 * d * d * 8;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Rows of the rank that has most. */

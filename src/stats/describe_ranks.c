@@ -83,6 +83,7 @@ typedef struct workspace {
     int32_t *order;    /* [d][n] this rank's clients who have the column, in its order */
     int64_t *here;     /* [d] their number */
     int64_t *present;  /* [d] weight of all who have it */
+    int64_t total;     /* weight of all */
     uint64_t *key;     /* [n] of each client */
     int64_t *below[2]; /* [n] of each client: 2 for who is below, 1 for who is equal */
     entry *entries;    /* [n] */
@@ -185,6 +186,11 @@ static seg_status count_falls(workspace *w, int s, int t, int64_t *below, int64_
     const int32_t *order = &w->order[s * r->room];
     int64_t n = 0, lost;
 
+    if (w->present[t] == w->total) { /* nobody misses t */
+        memset(below, 0, (size_t)r->room * sizeof *below);
+        *both = w->present[s];
+        return SEG_OK;
+    }
     for (int64_t j = 0; j < w->here[s]; j++) {
         int32_t i = order[j];
         w->key[i] = (uint64_t)r->x[s * r->room + i];
@@ -289,11 +295,10 @@ static seg_status workspace_init(workspace *w)
 static seg_status correlate(workspace *w, double *spearman)
 {
     int d = w->r->d;
-    int64_t total = 0;
 
     for (int64_t i = 0; i < w->r->count; i++)
-        total += w->r->weight[i];
-    seg_sum_int64(w->comm, &total, 1);
+        w->total += w->r->weight[i];
+    seg_sum_int64(w->comm, &w->total, 1);
     for (int t = 0; t < d; t++) {
         SEG_TRY(rank_column(w, t));
         seg_progress_set(t + 1);
@@ -301,7 +306,7 @@ static seg_status correlate(workspace *w, double *spearman)
     multiply_all(w);
     for (int s = 0; s < d; s++)
         for (int t = s; t < d; t++) {
-            bool gaps = w->present[s] < total || w->present[t] < total;
+            bool gaps = w->present[s] < w->total || w->present[t] < w->total;
             double value = NAN;
             if (gaps && s != t)
                 SEG_TRY(multiply_pair(w, s, t, &value));

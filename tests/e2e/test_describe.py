@@ -218,6 +218,16 @@ def test_other_readers_open_it(described):
     assert "double correlation(feature, feature_2)" in text
 
 
+def test_a_model_carries_the_statistics_of_its_table(segmpi, described, tmp_path):
+    segmpi("fit", described[0], "-o", tmp_path / "m.h5", "-k", 3, "--n-init", 1, ranks=2)
+    model, file = h5py.File(tmp_path / "m.h5"), h5py.File(described[1])
+    for name in ("count", "missing_count", "zero_count", "mean", "std", "min", "max", "quantile", "skewness", "kurtosis",
+                 "correlation", "co_missing_count", "zero_where_missing_count"):
+        assert np.array_equal(model["statistics"][name][:], file[name][:])
+    assert xarray.open_dataset(tmp_path / "m.h5", group="statistics").correlation.dims == ("feature", "feature_2")
+    segmpi("inspect", "--check", tmp_path / "m.h5")
+
+
 def test_inspect_prints_what_describe_has_printed(segmpi, described):
     text = segmpi("inspect", described[1]).stdout
     assert text.startswith(described[3]) and "input_name" in text
