@@ -77,7 +77,7 @@ static void the_thousands_mark_is_neither_delimiter_nor_decimal_mark(void **stat
         { "id;x\na;1 234.5\nb;5 678.5\n", ' ', ';', '.', 1234.5 },
         { "id\tx\na\t 1'234,5 \nb\t5'678,5\n", '\'', '\t', ',', 1234.5 },
         { "id x\na 1_234\nb 5_678\n", '_', CSV_BLANKS, '.', 1234 },
-        { "id;a, b, x\na;1,234\nb;5,678\n", ',', ';', '.', 1234 },
+        { "id|in, out\na|1,234\nb|5,678\n", ',', '|', '.', 1234 },
         { "id,x\na,\"1,234.5\"\nb,\" 5,678 \"\n", ',', ',', '.', 1234.5 },
     };
 
