@@ -64,6 +64,7 @@ typedef struct seg_csv_opts {
     const char *exclude_columns;
     char delimiter;        /* 0: detected */
     char decimal;          /* 0: detected; '.' or ',' */
+    char thousands;        /* 0: none; between groups of three digits: , . ' _ or a blank */
     const char *missing;   /* comma-separated markers besides the usual ones; NULL: none */
     int64_t skip_bad_rows; /* bad rows to leave out at most; 0: the first one ends the run */
     bool float32;          /* store features as float32 */

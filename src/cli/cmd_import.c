@@ -9,7 +9,7 @@
 #include "segmpi/table.h"
 
 static struct {
-    const char *output, *delimiter, *decimal;
+    const char *output, *delimiter, *decimal, *thousands;
     seg_csv_opts csv;
 } opts;
 
@@ -37,6 +37,14 @@ static seg_status accept_decimal(const char *text)
     if (strcmp(text, ".") != 0 && strcmp(text, ",") != 0)
         return SEG_FAIL(SEG_ERR_USAGE, "--decimal is . or ,");
     opts.csv.decimal = text[0];
+    return SEG_OK;
+}
+
+static seg_status accept_thousands(const char *text)
+{
+    if (strlen(text) != 1 || !strchr(",. '_", text[0]))
+        return SEG_FAIL(SEG_ERR_USAGE, "--thousands is , . ' _ or a blank");
+    opts.csv.thousands = text[0];
     return SEG_OK;
 }
 
@@ -81,6 +89,13 @@ static const cli_option rows[] = {
       .value = &opts.decimal,
       .accept = accept_decimal,
       .marks = CLI_RECORDED },
+    { .name = "thousands",
+      .argument = "C",
+      .help = "mark between groups of three digits: , . ' _ or a blank (default: none)",
+      .kind = CLI_TEXT,
+      .value = &opts.thousands,
+      .accept = accept_thousands,
+      .marks = CLI_RECORDED },
     { .name = "missing",
       .argument = "LIST",
       .help = "markers of missing cells besides empty, NA, NaN, ? and NULL",
@@ -117,9 +132,19 @@ static seg_json *summary_json(const seg_csv_summary *summary)
 
 static seg_status check(const cli_session *session)
 {
+    const char delimiter = opts.csv.delimiter, decimal = opts.csv.decimal;
+    const char thousands = opts.csv.thousands;
+
     (void)session;
-    if (opts.csv.delimiter && opts.csv.delimiter == opts.csv.decimal)
+    if (delimiter && delimiter == decimal)
         return SEG_FAIL(SEG_ERR_USAGE, "--delimiter and --decimal are the same character");
+    if (thousands && thousands == delimiter)
+        return SEG_FAIL(SEG_ERR_USAGE, "--delimiter and --thousands are the same character");
+    if (thousands && thousands == decimal)
+        return SEG_FAIL(SEG_ERR_USAGE, "--decimal and --thousands are the same character");
+    if (thousands == '.' && delimiter == ',')
+        return SEG_FAIL(SEG_ERR_USAGE,
+                        "--thousands . makes the comma the decimal mark, but it is the delimiter");
     return SEG_OK;
 }
 

@@ -27,56 +27,100 @@ static int fitness(csv_view head, char delimiter)
     return header > 1 ? 2 * agreeing + (delimiter != CSV_BLANKS) : 0;
 }
 
-/* Where several fit, the one that is the least likely inside a cell comes first; never the decimal
- * mark. */
-static char detect_delimiter(csv_view head, char decimal)
+/* Where several fit, the one that is the least likely inside a cell comes first; never a mark
+ * inside numbers.  But where none fits, commas separate, and cells with commas are quoted. */
+static char detect_delimiter(csv_view head, char decimal, char thousands)
 {
     static const char candidates[] = { '\t', ';', ',', '|', CSV_BLANKS };
     char best = decimal == ',' ? ';' : ',';
     int most = 0;
 
     for (size_t i = 0; i < sizeof candidates; i++) {
-        const int found = candidates[i] == decimal ? 0 : fitness(head, candidates[i]);
+        const char c = candidates[i];
+        const int found = c == decimal || c == thousands ? 0 : fitness(head, c);
         if (found > most) {
             most = found;
-            best = candidates[i];
+            best = c;
         }
     }
     return best;
 }
 
-static bool is_number(const csv_cell *cell, char decimal)
+static int64_t digit_run(const char *p, const char *end)
 {
-    double value;
+    const char *begin = p;
 
-    return cell->length > 0 && csv_number(cell->text, decimal, &value) == cell->text + cell->length;
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p - begin;
+}
+
+/* Text without the marks between its groups; its length, or -1 if the groups are wrong. */
+static int64_t join_groups(const char *text, int64_t length, char mark, char *joined)
+{
+    const char *p = text, *end = text + length;
+    char *to = joined;
+
+    if (p < end && (*p == '-' || *p == '+')) *to++ = *p++;
+    int64_t run = digit_run(p, end);
+    if (run < 1 || run > 3) return -1;
+    while (p + run < end && p[run] == mark) {
+        memcpy(to, p, (size_t)run);
+        to += run;
+        p += run + 1;
+        run = digit_run(p, end);
+        if (run != 3) return -1;
+    }
+    memcpy(to, p, (size_t)(end - p));
+    return to + (end - p) - joined;
+}
+
+bool csv_dialect_number(const csv_dialect *dialect, const char *text, int64_t length, double *value)
+{
+    char joined[CSV_NUMBER_MOST + 1];
+
+    if (length > 0 && csv_number(text, dialect->decimal, value) == text + length) return true;
+    if (dialect->thousands == 0 || length > CSV_NUMBER_MOST) return false;
+    const int64_t rest = join_groups(text, length, dialect->thousands, joined);
+    if (rest < 0) return false;
+    joined[rest] = '\0';
+    return csv_number(joined, dialect->decimal, value) == joined + rest;
 }
 
 /* The comma, if more cells are numbers with it than with the point. */
 static char detect_decimal(csv_view head, const csv_dialect *dialect)
 {
+    csv_dialect point = *dialect, comma = *dialect;
     csv_record record = { 0 };
     csv_cell cells[64];
     int points = 0, commas = 0;
+    double value;
 
+    point.decimal = '.';
+    comma.decimal = ',';
     for (int i = 0; i <= RECORDS && head.at < head.end; i++) {
         int n = 0;
         if (csv_record_cells(dialect, head, 64, cells, &n, &record) == CSV_MORE) break;
         for (int t = 0; t < n && t < 64 && i > 0; t++) {
-            points += is_number(&cells[t], '.');
-            commas += is_number(&cells[t], ',');
+            points += csv_dialect_number(&point, cells[t].text, cells[t].length, &value);
+            commas += csv_dialect_number(&comma, cells[t].text, cells[t].length, &value);
         }
         head.at = record.next;
     }
     return commas > points ? ',' : '.';
 }
 
-void csv_dialect_detect(csv_view head, char delimiter, char decimal, csv_dialect *dialect)
+void csv_dialect_detect(csv_view head, const seg_csv_opts *opts, csv_dialect *dialect)
 {
-    if (delimiter == 0) delimiter = detect_delimiter(head, decimal);
+    char delimiter = opts->delimiter, decimal = opts->decimal;
+
+    if (decimal == 0 && opts->thousands == '.') decimal = ',';
+    if (decimal == 0 && opts->thousands == ',') decimal = '.';
+    if (delimiter == 0) delimiter = detect_delimiter(head, decimal, opts->thousands);
     csv_dialect_init(delimiter, '.', dialect);
+    dialect->thousands = opts->thousands;
     if (decimal == 0) decimal = delimiter == ',' ? '.' : detect_decimal(head, dialect);
-    csv_dialect_init(delimiter, decimal, dialect);
+    dialect->decimal = decimal;
 }
 
 /* Words of the list without the blanks around them; those that are numbers count by their value. */

@@ -44,10 +44,16 @@ bool csv_integer(const char *text, int64_t length, int64_t *value);
 typedef struct csv_dialect {
     char delimiter;           /* CSV_BLANKS: runs of blanks and tabs */
     char decimal;             /* '.' or ',' */
+    char thousands;           /* the mark between groups of three digits; 0: none */
     unsigned char stops[256]; /* nonzero for bytes that end or spoil a bare cell */
 } csv_dialect;
 
 void csv_dialect_init(char delimiter, char decimal, csv_dialect *dialect);
+
+/* True if all of the text is a number, *value filled.  With thousands marks: all of them or none,
+ * one before each three digits of the whole part. */
+bool csv_dialect_number(const csv_dialect *dialect, const char *text, int64_t length,
+                        double *value);
 
 /* Cells that stand for no value, besides the usual ones.  One that is a number means the value. */
 typedef struct csv_missing {
@@ -197,7 +203,7 @@ seg_status csv_schema_detect(const csv_plan *plan, const seg_csv_opts *opts, csv
 seg_status csv_schema_bcast(seg_comm *comm, csv_schema *schema);
 
 /* Local.  Delimiter and decimal mark of the file whose first bytes are `head`. */
-void csv_dialect_detect(csv_view head, char delimiter, char decimal, csv_dialect *dialect);
+void csv_dialect_detect(csv_view head, const seg_csv_opts *opts, csv_dialect *dialect);
 
 /* ---- pass 1 ---- */
 

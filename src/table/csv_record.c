@@ -190,8 +190,7 @@ csv_verdict csv_cell_judge(const csv_schema *schema, const csv_cell *cell, doubl
         return CSV_GOOD;
     }
     if (cell->length > CSV_NUMBER_MOST) return blame(record, CSV_LONG_NUMBER);
-    if (csv_number(cell->text, schema->dialect.decimal, value) == cell->text + cell->length)
-        return CSV_GOOD;
+    if (csv_dialect_number(&schema->dialect, cell->text, cell->length, value)) return CSV_GOOD;
     return is_infinite(cell, value) ? CSV_GOOD : blame(record, CSV_NO_NUMBER);
 }
 

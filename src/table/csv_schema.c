@@ -146,8 +146,8 @@ static seg_status check_names(const csv_schema *schema)
 
     for (int t = 0; t < schema->n; t++) {
         SEG_TRY(check_name(names[t], t));
-        const char *end = csv_number(names[t], schema->dialect.decimal, &value);
-        numbers += end && *end == '\0';
+        numbers +=
+            csv_dialect_number(&schema->dialect, names[t], (int64_t)strlen(names[t]), &value);
     }
     if (numbers == schema->n)
         return SEG_FAIL(SEG_ERR_DATA, "line 1 holds numbers, expected column names");
@@ -347,7 +347,7 @@ static seg_status read_first_header(sample *s, int64_t offset, csv_record *recor
     csv_schema *schema = s->schema;
     const csv_view view = csv_window_view(&s->window, s->plan, 0, offset);
 
-    csv_dialect_detect(view, s->opts->delimiter, s->opts->decimal, &schema->dialect);
+    csv_dialect_detect(view, s->opts, &schema->dialect);
     SEG_TRY(read_header(s, 0, offset, 0, &schema->n, record));
     if (schema->n > COLUMNS_MOST)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' has %d columns, %d are the limit", s->plan->paths[0],

@@ -205,6 +205,42 @@ def test_mistakes_end_with_one_message_and_no_file(segmpi, tmp_path, text, code,
     assert os.listdir(tmp_path) == ["c.csv"]
 
 
+@pytest.mark.parametrize(
+    "mark, sep, decimal", [(",", ";", "."), (",", ",", "."), (".", ";", ","), (" ", "\t", ","), ("'", ",", "."), ("_", "|", ".")]
+)
+def test_thousands_marks_on_request(segmpi, tmp_path, mark, sep, decimal):
+    """cells with the delimiter inside are quoted; ids keep their digits, and their marks"""
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame({"x": np.round(random.lognormal(9, 4, 3000), 2), "y": random.integers(-(10**12), 10**12, 3000)})
+    swap = str.maketrans({",": mark, ".": decimal})
+    texts = frame.apply(lambda column: column.map(lambda value: f"{value:,}".translate(swap)))
+    texts.insert(0, "id", np.arange(3000) + 10**6)
+    path = tmp_path / "c.csv"
+    texts.to_csv(path, index=False, sep=sep)
+    expected = pd.read_csv(path, sep=sep, decimal=decimal, thousands=mark, index_col="id", float_precision="round_trip")
+    segmpi("import", path, "-o", tmp_path / "c.h5", "--thousands", mark, ranks=3)
+    found, _ = read(tmp_path / "c.h5")
+    same(found, expected)
+    same(found, frame.astype(float).set_index(texts["id"]))
+    assert found.index.dtype == np.int64 and list(found.index) == list(texts["id"])
+
+    texts.loc[2000, "y"] = f"1{mark}23"
+    texts.to_csv(path, index=False, sep=sep)
+    result = segmpi("import", path, "-o", tmp_path / "d.h5", "--thousands", mark, ranks=3, ok=False)
+    assert result.returncode == 65
+    assert f"line 2002: 'y' is '1{mark}23', expected a number" in result.stderr
+
+
+def test_thousands_marks_are_never_guessed(segmpi, tmp_path):
+    path = put(tmp_path, "id;x\na;1\nb;2\nc;1'234\n")
+    result = segmpi("import", path, "-o", tmp_path / "c.h5", ok=False)
+    assert result.returncode == 65
+    assert "line 4: 'x' is '1'234', expected a number" in result.stderr
+    path = put(tmp_path, 'id,x\n"1,234",1\n"5,678",2\n')
+    segmpi("import", path, "-o", tmp_path / "c.h5", "--thousands", ",")
+    assert list(read(tmp_path / "c.h5")[0].index) == ["1,234", "5,678"]
+
+
 def test_missing_and_unreadable_files(segmpi, tmp_path):
     result = segmpi("import", tmp_path / "no.csv", "-o", tmp_path / "c.h5", ranks=2, ok=False)
     assert result.returncode == 66

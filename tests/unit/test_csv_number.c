@@ -135,6 +135,63 @@ static void texts_that_are_no_numbers_are_refused(void **state)
     }
 }
 
+static bool is_number(const char *text, char decimal, char mark, double *value)
+{
+    csv_dialect dialect;
+    char padded[80];
+
+    csv_dialect_init(';', decimal, &dialect);
+    dialect.thousands = mark;
+    snprintf(padded, sizeof padded, "%s%c567;", text, mark); /* the cell ends before the mark */
+    return csv_dialect_number(&dialect, padded, (int64_t)strlen(text), value);
+}
+
+static void grouped_numbers_are_those_without_the_marks(void **state)
+{
+    (void)state;
+    char plain[64], grouped[64];
+
+    for (int i = 0; i < 200000; i++) {
+        const char mark = ",. '_"[i % 5], decimal = ".,.,,"[i % 5];
+        const uint64_t whole = random_bits() >> random_bits() % 64;
+        int to = 0;
+
+        snprintf(plain, sizeof plain, "%s%llu.%02d%s", i % 3 ? "" : "-", (unsigned long long)whole,
+                 i % 100, i % 7 ? "" : "e-3");
+        const size_t end = strcspn(plain, ".");
+        for (size_t k = 0; plain[k] != '\0'; k++) {
+            if (k > 0 && k < end && (end - k) % 3 == 0 && plain[k - 1] != '-') grouped[to++] = mark;
+            grouped[to++] = plain[k];
+            if (k == end) grouped[to - 1] = decimal;
+        }
+        grouped[to] = '\0';
+        const double expected = strtod(plain, NULL);
+        double value = NAN;
+        if (!is_number(grouped, decimal, mark, &value) || value != expected)
+            fail_msg("'%s' is read as %.17g, expected %.17g", grouped, value, expected);
+    }
+}
+
+static void groups_that_are_not_of_three_digits_are_refused(void **state)
+{
+    (void)state;
+    static const char *const right[] = {
+        "1", "1234567", "1_234", "+12_345.5", "123_456.", "0_001"
+    };
+    static const char *const wrong[] = { "",        "_",       "1_",        "_123",     "-_123",
+                                         "1_23",    "1_2345",  "1234_567",  "1_234567", "1__234",
+                                         "1_234_",  "1_234_5", "1.234_567", "_.5",      "1_234._5",
+                                         "1e1_000", "1_234x",  "1,234",     "1_ 234",   "1_-234",
+                                         "1_234_.5" };
+    double value;
+
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++)
+        if (!is_number(right[i], '.', '_', &value)) fail_msg("'%s' is refused", right[i]);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (is_number(wrong[i], '.', '_', &value)) fail_msg("'%s' is taken", wrong[i]);
+    assert_false(is_number("1_234", '.', '\0', &value));
+}
+
 static void integers_are_those_that_print_back_the_same(void **state)
 {
     (void)state;
@@ -200,6 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_those_of_strtod_bit_for_bit),
         cmocka_unit_test(texts_that_are_no_numbers_are_refused),
+        cmocka_unit_test(grouped_numbers_are_those_without_the_marks),
+        cmocka_unit_test(groups_that_are_not_of_three_digits_are_refused),
         cmocka_unit_test(integers_are_those_that_print_back_the_same),
         cmocka_unit_test(utf8_is_what_encodes_a_character),
     };

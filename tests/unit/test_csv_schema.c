@@ -62,6 +62,39 @@ static void the_decimal_mark_is_no_delimiter(void **state)
     csv_fixture_release(&f);
 }
 
+static void the_thousands_mark_is_neither_delimiter_nor_decimal_mark(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        char thousands, delimiter, decimal;
+        double x;
+    } cases[] = {
+        { "id;x\na;1,234\nb;5,678\n", ',', ';', '.', 1234 },
+        { "id;x\na;1.234\nb;5.678\n", '.', ';', ',', 1234 },
+        { "id;x\na;1.234,5\nb;5\n", '.', ';', ',', 1234.5 },
+        { "id;x\na;1 234,5\nb;5 678,5\n", ' ', ';', ',', 1234.5 },
+        { "id;x\na;1 234.5\nb;5 678.5\n", ' ', ';', '.', 1234.5 },
+        { "id\tx\na\t 1'234,5 \nb\t5'678,5\n", '\'', '\t', ',', 1234.5 },
+        { "id x\na 1_234\nb 5_678\n", '_', CSV_BLANKS, '.', 1234 },
+        { "id|in, out\na|1,234\nb|5,678\n", ',', '|', '.', 1234 },
+        { "id,x\na,\"1,234.5\"\nb,\" 5,678 \"\n", ',', ',', '.', 1234.5 },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const seg_csv_opts opts = { .thousands = cases[i].thousands };
+        csv_fixture f;
+        csv_clients found;
+        assert_int_equal(csv_fixture_init(&f, &opts, cases[i].text, NULL), SEG_OK);
+        assert_int_equal(f.schema.dialect.delimiter, cases[i].delimiter);
+        assert_int_equal(f.schema.dialect.decimal, cases[i].decimal);
+        assert_int_equal(f.schema.id, 0);
+        assert_int_equal(csv_fixture_clients(&f, &csv_uncut, &found), SEG_OK);
+        assert_true(found.all[0].x[0] == cases[i].x);
+        csv_fixture_release(&f);
+    }
+}
+
 /* Records of 200 bytes: the sample is several windows long.  Row `twin` has the id of row 5. */
 static int id_of_large_file(int twin)
 {
@@ -204,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dialects_are_detected),
         cmocka_unit_test(the_decimal_mark_is_no_delimiter),
+        cmocka_unit_test(the_thousands_mark_is_neither_delimiter_nor_decimal_mark),
         cmocka_unit_test(an_id_is_distinct_in_the_first_ten_thousand_rows),
         cmocka_unit_test(a_header_of_millions_of_columns_is_refused),
         cmocka_unit_test(columns_are_numbers_texts_and_an_id),
