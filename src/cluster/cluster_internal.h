@@ -63,7 +63,8 @@ typedef struct kmeans_runs {
     const seg_matrix *m;
     const kmeans_totals *totals;
     int n, k_most, d;
-    kmeans_run *run; /* [n] */
+    bool are_counted; /* as progress, when they stop */
+    kmeans_run *run;  /* [n] */
 
     /* storage that the runs point into, and workspace; owned */
     double *centers;

@@ -222,16 +222,17 @@ void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop)
     for (int64_t length; (length = pass(runs)) > 0;) {
         const int64_t *delta = runs->delta;
         seg_sum_int64(comm, runs->delta, length);
-        seg_progress_add(1);
         seg_phase_add_bytes(runs->m->n_tiles * SEG_LANES * runs->d * (int64_t)sizeof(float));
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
             if (!run->active) continue;
             int64_t size = kmeans_delta_size(run->k, runs->d);
             step(comm, runs, run, delta, stop);
-            if (!run->active)
+            if (!run->active) {
                 run->cost = kmeans_inertia(runs->m, runs->totals, run->k, run->centers, run->sum,
                                            run->count);
+                if (runs->are_counted) seg_progress_add(1);
+            }
             delta += size;
         }
     }

@@ -80,7 +80,9 @@ static void run_restarts(seg_comm *comm, kmeans_search *s, int n_k, const kmeans
             kmeans_run_start(&s->runs, kmeans_first_run(s, i) + r, k,
                              s->seeds + (int64_t)r * s->k_most * m->d);
         }
+    s->runs.are_counted = true;
     kmeans_lloyd(comm, &s->runs, stop);
+    s->runs.are_counted = false;
 }
 
 /* The cheapest restart of k number i becomes its best run. */
@@ -159,6 +161,7 @@ static seg_status search_all_swaps(seg_comm *comm, kmeans_search *s, int n_k,
         const kmeans_run *run = &s->runs.run[best[i].run];
         if (is_worth_swapping(s, run->k))
             local = search_swaps(seg_comm_self(comm), s, run, s->found + i * size);
+        seg_progress_set(n_k - i);
     }
     SEG_TRY(seg_agree(comm, local));
     seg_sum_int64(comm, s->found, n_k * size);
@@ -193,16 +196,18 @@ static seg_status challenge(seg_comm *comm, kmeans_search *s, int n_k, kmeans_be
 
 seg_status kmeans_search_run(seg_comm *comm, kmeans_search *s, int n_k, kmeans_best *best)
 {
-    seg_progress_begin("k-means", 0, "iterations");
+    seg_progress_begin("restarts", (int64_t)n_k * s->opts->n_init, "fits");
     run_restarts(comm, s, n_k, best);
+    seg_progress_end(NULL);
     for (int i = 0; i < n_k; i++)
         choose(s, i, &best[i]);
-    if (s->opts->swaps) {
-        settle(comm, s, n_k, best);
-        SEG_TRY(challenge(comm, s, n_k, best));
-    }
+    if (!s->opts->swaps) return SEG_OK;
+
+    seg_progress_begin("center swaps", n_k, "k");
+    settle(comm, s, n_k, best);
+    seg_status status = challenge(comm, s, n_k, best);
     seg_progress_end(NULL);
-    return SEG_OK;
+    return status;
 }
 
 /* ---- the result ---- */

@@ -8,6 +8,7 @@
 #include "cluster_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
+#include "segmpi/timer.h"
 
 #define TRIALS 4
 
@@ -198,9 +199,12 @@ static float scale_of(const kmeans_search *search)
 /* Collective.  Draw number j of all restarts. */
 static void draw_by_distance(seg_comm *comm, seeding *s, int j, float scale)
 {
+    const seg_matrix *m = s->search->m;
+
     race(s, j);
-    kmeans_race_end(comm, s->search->m, s->n_init * TRIALS, s->records);
+    kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
     try_all(s, scale);
+    seg_phase_add_bytes(2 * m->n_tiles * SEG_LANES * m->d * (int64_t)sizeof(float));
     seg_sum_int64(comm, s->cost, (int64_t)s->n_init * TRIALS);
     for (int r = 0; r < s->n_init; r++) {
         seg_rival winner;

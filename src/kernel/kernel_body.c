@@ -292,7 +292,8 @@ static void spread(int64_t n, const int32_t *restrict label, const double *restr
         double *to = &sum[(int64_t)label[j] * SEG_LANES], now[SEG_LANES];
         for (int lane = 0; lane < SEG_LANES; lane++)
             now[lane] = to[lane] + dist[lane];
-        memcpy(to, now, sizeof now);
+        for (int lane = 0; lane < SEG_LANES; lane++)
+            to[lane] = now[lane];
     }
 }
 
