@@ -30,6 +30,7 @@ static seg_status open_file(seg_input *in)
 
     SEG_TRY(check_file(in->path, &in->bytes));
     SEG_TRY(seal_verify(in->path, &in->sealed));
+    store_init(); /* before H5F_ACC_RDONLY, which is a call of HDF5 */
     in->file = store_open_serial(in->path, H5F_ACC_RDONLY);
     if (in->file >= 0) return SEG_OK;
     store_reason(reason, sizeof reason, &system);
