@@ -29,6 +29,7 @@ typedef struct seg_segments_opts {
     int n_segments; /* at most; as many as clusters: no merge */
     seg_merge_method merge;
     uint64_t seed;       /* of samples */
+    int draws;           /* new fits that measure stability; 0: it is not measured */
     const char *catalog; /* NULL: the built-in one; "none" */
     const char *schema;  /* NULL: the built-in one */
 } seg_segments_opts;
@@ -71,7 +72,7 @@ typedef struct seg_segment {
     double fit;               /* to the entry of the catalog, -1 to 1; NaN: the name is made */
     int64_t size;
     double stability; /* mean Jaccard index with its like in new fits of drawn clients; >= 0.75 is
-                         stable */
+                         stable; NaN: not measured */
     double between;   /* share of its clients that are nearly as close to another segment */
     int previous;     /* its number in the earlier model; -1: it is new */
     double overlap;   /* Jaccard index with that one */

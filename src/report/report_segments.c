@@ -112,12 +112,16 @@ static void print_quality(const seg_segments *s)
     report_heading("How sharp the segments are");
     printf("      stability   between   %sclusters\n", *s->matched ? "overlap   " : "");
     for (int i = 0; i < s->n_segments; i++) {
-        printf("  %2d  %9.2f %7.1f %%  ", i, s->segment[i].stability, 100 * s->segment[i].between);
+        if (isnan(s->segment[i].stability))
+            printf("  %2d  %9s", i, "-");
+        else
+            printf("  %2d  %9.2f", i, s->segment[i].stability);
+        printf(" %7.1f %%  ", 100 * s->segment[i].between);
         if (*s->matched) printf("%8.2f  ", s->segment[i].overlap);
         print_clusters(s, i);
     }
     report_paragraph(
-        2, "stability: mean Jaccard index with its like in 20 fits of drawn clients, 0.75 "
+        2, "stability: mean Jaccard index with its like in new fits of drawn clients, 0.75 "
            "and more is stable; between: share of its clients that are less than 10 % "
            "farther from another segment");
     print_merge(s);

@@ -210,8 +210,9 @@ void segment_sample_release(segment_sample *sample);
 seg_status segment_direct_cost(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                                const segment_sample *sample, uint64_t seed, seg_segments *segments);
 seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
-                             const seg_segments_input *in, const seg_guide *guide, uint64_t seed,
-                             const segment_sample *sample, seg_segments *segments);
+                             const seg_segments_input *in, const seg_guide *guide,
+                             const seg_segments_opts *opts, const segment_sample *sample,
+                             seg_segments *segments);
 seg_status segment_between(seg_comm *comm, const seg_kernels *kernels, const seg_segments_input *in,
                            seg_segments *segments);
 seg_status segment_tree(seg_comm *comm, const seg_segments_input *in, const segment_sample *sample,
