@@ -133,6 +133,9 @@ typedef struct seg_segments {
 seg_status seg_segments_fit(seg_comm *comm, const seg_kernels *kernels,
                             const seg_segments_input *in, const seg_guide *guide,
                             const seg_segments_opts *opts, seg_segments *segments);
+/* Local.  Bytes that it allocates at its peak on a rank with `rows` of `total_rows` clients of d
+ * columns. */
+int64_t seg_segments_memory(int64_t total_rows, int64_t rows, int d, int k, int n_segments);
 /* Local.  Group segments/, on the root's dimensions `segment`, `cluster` and `feature`. */
 seg_status seg_segments_write(const seg_segments *segments, seg_output *out);
 seg_status seg_segments_read(seg_input *in,

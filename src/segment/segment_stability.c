@@ -10,9 +10,9 @@
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
 
-#define WORK     16777216 /* clients * clusters * columns of a draw */
-#define LEAST    1024     /* clients of a draw, where that is more */
-#define RESTARTS 4
+#define WORK     1114112 /* clients * clusters * columns of a draw: 8,192 * 8 * 17 */
+#define LEAST    1024    /* clients of a draw, where that is more */
+#define RESTARTS 2
 #define PARTS    1099511627776.0 /* 2^40: indices are added as integers */
 
 typedef struct redraw {
