@@ -224,6 +224,41 @@ def test_any_number_of_ranks_gives_the_same_segments(segmpi, twin, tmp_path):
     assert len(ids) == 1
 
 
+def test_clients_between_segments_are_those_nearly_as_close_to_another(twin):
+    folder, raw = twin
+    with h5py.File(folder / "model.h5") as file:
+        fill, low, high, mean, scale = (file[f"preprocessing/{name}"][:] for name in
+                                        ("fill_value", "lower_bound", "upper_bound", "mean", "scale"))
+        centers, to, labels = (file[name][:] for name in
+                               ("kmeans/cluster_centers", "segments/cluster_to_segment", "labels/segment"))
+        between = file["segments/between"][:]
+    z = (np.clip(raw.fillna(dict(zip(raw.columns, fill))).values, low, high) - mean) / scale
+    distance = np.linalg.norm(z[:, None] - centers, axis=2)
+    own = np.where(to == labels[:, None], distance, np.inf).min(axis=1)
+    other = np.where(to != labels[:, None], distance, np.inf).min(axis=1)
+    wanted = [np.mean((own > 0.9 * other)[labels == s]) for s in range(4)]
+    assert between == pytest.approx(wanted, abs=1e-3)
+
+
+def test_a_client_counts_as_often_as_its_weight(segmpi, twin, tmp_path):
+    _, raw = twin
+    weight = np.arange(len(raw)) * 7 % 4
+    raw.assign(OFTEN=weight).to_csv(tmp_path / "w.csv", index=False)
+    segmpi("import", tmp_path / "w.csv", "-o", tmp_path / "c.h5", "--id-column", "")
+    segmpi("fit", tmp_path / "c.h5", "-o", tmp_path / "m.h5", "--weights", "OFTEN", "--profile-only", "TENURE",
+           "--stability", 4, ranks=2)
+    repeated = raw.loc[raw.index.repeat(weight)]
+    with h5py.File(tmp_path / "m.h5") as file:
+        group, by = file["segments"], np.repeat(file["labels/segment"][:], weight)
+        features = repeated[texts(file["feature"])]
+        for part, columns in ((group, features), (group["profile_only"], repeated[["TENURE"]])):
+            assert part["mean"][:] == pytest.approx(columns.groupby(by).mean().values, rel=1e-9)
+            assert part["median"][:] == pytest.approx(columns.groupby(by).median().values, rel=1e-9)
+        assert group["size"][:].tolist() == np.bincount(by).tolist()
+        assert group["tree/clients"][0] == len(repeated)
+        assert 0.75 < group["stability"][:].mean() <= 1
+
+
 # ---- tables with other columns ----
 
 RETAIL = {  # column: mean in each of five groups, spread
@@ -258,6 +293,22 @@ def test_other_columns_get_made_names_that_are_true(segmpi, tmp_path, schema):
         for direction, column in words:
             above = raw[column][labels == i].mean() > raw[column].mean()
             assert above == (direction.lower() == "high"), name
+
+
+def test_columns_of_card_holders_without_their_structure_get_no_names_of_theirs(segmpi, twin, tmp_path):
+    """each column shuffled by itself: a catalog that does not fit does not guide, and stability is low"""
+    _, raw = twin
+    draw = np.random.default_rng(1)
+    shuffled = pd.DataFrame({name: draw.permutation(raw[name].values) for name in raw})
+    shuffled.to_csv(tmp_path / "s.csv", index=False)
+    segmpi("import", tmp_path / "s.csv", "-o", tmp_path / "c.h5", "--id-column", "")
+    shown = segmpi("fit", tmp_path / "c.h5", "-o", tmp_path / "m.h5").stdout
+    names, _ = read_segments(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert file["segments"].attrs["merge_method"] == b"ward"
+        assert file["segments/stability"][:].min() < 0.75
+    assert len(set(names) & set(STUDY)) <= 1 and "Frugal Users" not in names
+    assert "not found again reliably" in shown
 
 
 def test_a_catalog_of_the_users_own_names_the_segments(segmpi, tmp_path):

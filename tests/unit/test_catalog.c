@@ -13,6 +13,8 @@
 #include "segment_internal.h"
 
 #include "segmpi/error.h"
+#include "segmpi/random.h"
+#include "segmpi/text.h"
 
 enum { D = 4 };
 static const char *const names[D] = { "BALANCE", "PURCHASES", "CREDIT LIMIT", "cash" };
@@ -149,6 +151,38 @@ static void the_schema_marks_amounts(void **state)
     seg_error_clear();
 }
 
+/* Random cuts, copies and bytes: an answer or an error, whatever the text is. */
+static void any_text_is_read_or_refused(void **state)
+{
+    (void)state;
+    const seg_random key = { .seed = 21, .purpose = SEG_RANDOM_TEST };
+    int n_read = 0, n_refused = 0;
+    segment_catalog c;
+
+    for (int64_t trial = 0; trial < 5000; trial++) {
+        char text[4096];
+        assert_true(seg_text_copy(text, sizeof text, segment_builtin_catalog));
+        size_t length = strlen(text);
+        for (uint64_t change = 0; change < (uint64_t)(trial % 4); change++) {
+            seg_random_pair r = seg_random_bits(key, trial, change);
+            size_t at = r.a % length, from = r.b % length, size = (r.a >> 40) % 60;
+            if (r.b >> 62 == 0)
+                text[at] = (char)(1 + (r.b >> 40) % 255);
+            else if (r.b >> 62 == 1)
+                text[at] = "=[]\n #;,*"[(r.b >> 40) % 9];
+            else if (at + size < length && from + size < length)
+                memmove(text + at, text + from, size);
+        }
+        seg_status status = catalog_parse("x", text, trial % 2, D, names, &c);
+        assert_true(status == SEG_OK || status == SEG_ERR_DATA);
+        n_read += status == SEG_OK;
+        n_refused += status != SEG_OK;
+        catalog_release(&c);
+        seg_error_clear();
+    }
+    assert_true(n_read > 500 && n_refused > 500);
+}
+
 static void the_built_in_files_are_sound(void **state)
 {
     (void)state;
@@ -175,6 +209,7 @@ int main(void)
         cmocka_unit_test(entries_with_foreign_columns_are_left_out_unless_the_catalog_is_the_users),
         cmocka_unit_test(errors_name_file_line_and_key),
         cmocka_unit_test(the_schema_marks_amounts),
+        cmocka_unit_test(any_text_is_read_or_refused),
         cmocka_unit_test(the_built_in_files_are_sound),
     };
 
