@@ -29,6 +29,7 @@ typedef struct seg_segments_opts {
     int n_segments; /* at most; as many as clusters: no merge */
     seg_merge_method merge;
     uint64_t seed;       /* of samples */
+    int draws;           /* new fits that measure stability; 0: it is not measured */
     const char *catalog; /* NULL: the built-in one; "none" */
     const char *schema;  /* NULL: the built-in one */
 } seg_segments_opts;
@@ -71,7 +72,7 @@ typedef struct seg_segment {
     double fit;               /* to the entry of the catalog, -1 to 1; NaN: the name is made */
     int64_t size;
     double stability; /* mean Jaccard index with its like in new fits of drawn clients; >= 0.75 is
-                         stable */
+                         stable; NaN: not measured */
     double between;   /* share of its clients that are nearly as close to another segment */
     int previous;     /* its number in the earlier model; -1: it is new */
     double overlap;   /* Jaccard index with that one */
@@ -132,6 +133,9 @@ typedef struct seg_segments {
 seg_status seg_segments_fit(seg_comm *comm, const seg_kernels *kernels,
                             const seg_segments_input *in, const seg_guide *guide,
                             const seg_segments_opts *opts, seg_segments *segments);
+/* Local.  Bytes that it allocates at its peak on a rank with `rows` of `total_rows` clients of d
+ * columns. */
+int64_t seg_segments_memory(int64_t total_rows, int64_t rows, int d, int k, int n_segments);
 /* Local.  Group segments/, on the root's dimensions `segment`, `cluster` and `feature`. */
 seg_status seg_segments_write(const seg_segments *segments, seg_output *out);
 seg_status seg_segments_read(seg_input *in,

@@ -76,12 +76,14 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
     int64_t kmeans = clusters_memory(n, rows, (int)width, opts);
     int64_t code = width == d ? 0 : (rows + SEG_LANES) * width * (int64_t)sizeof(float);
     int k = most_clusters(opts), label_bytes = (k <= INT16_MAX + 1 ? 2 : 4) + (k <= SEG_REFINE_MAX);
+    int64_t segments =
+        12 * rows + seg_segments_memory(n, rows, (int)d, k, opts->segments.n_segments);
 
     return (seg_fit_plan) {
         .n = n,
         .d = (int)d,
-        .memory = larger(prep_memory(d),
-                         SEG_SLICE_ROWS * d * 8 + matrix + code + larger(pca_memory(d), kmeans)),
+        .memory = larger(prep_memory(d), SEG_SLICE_ROWS * d * 8 + matrix + code +
+                                             larger(pca_memory(d), larger(kmeans, segments))),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)),
     };
 }

@@ -9,8 +9,10 @@
 
 #define STRONGEST   3 /* features shown */
 #define MARGIN      15
+#define CLUSTERS    12 /* named of one segment */
 #define SHARE_LEAST 0.05
 #define Z_STRONG    0.5
+#define Z_SHOWN     0.05
 #define STABLE      0.75
 
 static const char *const merge_words[] = { "guided by the catalog", "Ward on amounts",
@@ -26,6 +28,7 @@ static void print_strongest(const seg_segments *s, int segment)
 
     for (int i = 0; i < n && used < sizeof text; i++) {
         int at = segment * s->d + column[i];
+        if (i > 0 && fabs(s->z[at]) < Z_SHOWN) break;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.250s %s (%+.1f sd)",
                                  i > 0 ? ", " : "", s->column[column[i]],
                                  report_number(s->mean[at], mean, sizeof mean), s->z[at]);
@@ -100,10 +103,13 @@ static void print_match(const seg_segments *s)
 
 static void print_clusters(const seg_segments *s, int segment)
 {
-    int shown = 0;
+    int n = 0, shown = 0;
 
     for (int j = 0; j < s->n_clusters; j++)
+        n += s->cluster_to_segment[j] == segment;
+    for (int j = 0; j < s->n_clusters && shown < CLUSTERS; j++)
         if (s->cluster_to_segment[j] == segment) printf("%s%d", shown++ > 0 ? " " : "", j);
+    if (n > shown) printf(" and %d more", n - shown);
     putchar('\n');
 }
 
@@ -112,12 +118,16 @@ static void print_quality(const seg_segments *s)
     report_heading("How sharp the segments are");
     printf("      stability   between   %sclusters\n", *s->matched ? "overlap   " : "");
     for (int i = 0; i < s->n_segments; i++) {
-        printf("  %2d  %9.2f %7.1f %%  ", i, s->segment[i].stability, 100 * s->segment[i].between);
+        if (isnan(s->segment[i].stability))
+            printf("  %2d  %9s", i, "-");
+        else
+            printf("  %2d  %9.2f", i, s->segment[i].stability);
+        printf(" %7.1f %%  ", 100 * s->segment[i].between);
         if (*s->matched) printf("%8.2f  ", s->segment[i].overlap);
         print_clusters(s, i);
     }
     report_paragraph(
-        2, "stability: mean Jaccard index with its like in 20 fits of drawn clients, 0.75 "
+        2, "stability: mean Jaccard index with its like in new fits of drawn clients, 0.75 "
            "and more is stable; between: share of its clients that are less than 10 % "
            "farther from another segment");
     print_merge(s);

@@ -161,14 +161,20 @@ static seg_status take_line(void *user, const seg_ini_line *line)
     return status;
 }
 
+static bool has_direction(const catalog_entry *entry)
+{
+    for (int i = 0; i < entry->n_terms; i++)
+        if (entry->term[i].direction != CATALOG_AVERAGE) return true;
+    return false;
+}
+
 static seg_status check_entries(const segment_catalog *c, const char *name)
 {
     if (c->n == 0) return SEG_FAIL(SEG_ERR_DATA, "the catalog '%s' has no segment", name);
     for (int i = 0; i < c->n; i++)
-        if (c->entry[i].is_known && c->entry[i].n_terms == 0)
+        if (c->entry[i].is_known && !has_direction(&c->entry[i]))
             return SEG_FAIL(SEG_ERR_DATA,
-                            "line %d of '%s': the segment '%s' has no column that is high, low or "
-                            "average",
+                            "line %d of '%s': the segment '%s' has no column that is high or low",
                             c->entry[i].line, name, c->entry[i].name);
     return SEG_OK;
 }
@@ -217,16 +223,22 @@ double catalog_fit(const catalog_entry *entry, const double *z)
     return sum / weights;
 }
 
-bool catalog_is_true(const catalog_entry *entry, const double *z)
+bool catalog_holds(const catalog_entry *entry, const double *z)
 {
+    double sum = 0, weights = 0;
+
     for (int i = 0; i < entry->n_terms; i++) {
         const catalog_term *term = &entry->term[i];
         double value = z[term->column];
-        if (term->direction == CATALOG_AVERAGE ? !(fabs(value) < 1)
-                                               : !(term->direction * value > 0))
-            return false;
+        if (term->direction == CATALOG_AVERAGE) {
+            if (!(fabs(value) < 1)) return false;
+            continue;
+        }
+        if (!(term->direction * value > 0)) return false;
+        sum += term->weight * tanh(fabs(value));
+        weights += term->weight;
     }
-    return true;
+    return sum >= CATALOG_STRENGTH_LEAST * weights;
 }
 
 /* ---- the dictionary of columns ---- */

@@ -70,9 +70,9 @@ typedef struct search {
     double least;
 } search;
 
-static void look(search *s)
+static void look(search *s, double cost)
 {
-    double value = s->value(s->user, s->label, merge_cost(s->space, s->n_groups, s->label));
+    double value = s->value(s->user, s->label, cost);
 
     if (!(value < s->least)) return;
     s->least = value;
@@ -86,7 +86,7 @@ static void count_out(search *s, int i, int used)
     int k = s->space->k;
 
     if (i == k) {
-        look(s);
+        look(s, merge_cost(s->space, s->n_groups, s->label));
         return;
     }
     for (int group = 0; group <= used && group < s->n_groups; group++) {
@@ -97,34 +97,69 @@ static void count_out(search *s, int i, int used)
     }
 }
 
-static int members(int k, const int *label, int group)
-{
-    int n = 0;
+/* What a group is made of: clusters, their weight, and the sum over pairs of them. */
+typedef struct group {
+    int members;
+    double weight, pairs;
+} group;
 
-    for (int i = 0; i < k; i++)
-        n += label[i] == group;
-    return n;
+/* Sum over the pairs of cluster i with the members of a group. */
+static double pairs_with(const search *s, int i, int g)
+{
+    const double *pair = &s->space->pair[i * s->space->k];
+    double sum = 0;
+
+    for (int j = 0; j < s->space->k; j++)
+        if (s->label[j] == g && j != i) sum += pair[j];
+    return sum;
+}
+
+static void count_groups(const search *s, group *groups)
+{
+    memset(groups, 0, (size_t)s->n_groups * sizeof *groups);
+    for (int i = 0; i < s->space->k; i++) {
+        group *own = &groups[s->label[i]];
+        own->members++;
+        own->weight += s->space->weight[i];
+        own->pairs += pairs_with(s, i, s->label[i]) / 2;
+    }
+}
+
+/* Looks at the moves of cluster i; `cost` is that of the labels as they stand. */
+static void try_moves(search *s, const group *groups, double cost, int i)
+{
+    int home = s->label[i];
+    double weight = s->space->weight[i];
+    const group *from = &groups[home];
+
+    if (from->members == 1) return;
+    double left = (from->pairs - pairs_with(s, i, home)) / (from->weight - weight);
+    cost += left - from->pairs / from->weight;
+    for (int g = 0; g < s->n_groups; g++) {
+        const group *to = &groups[g];
+        if (g == home) continue;
+        double joined = (to->pairs + pairs_with(s, i, g)) / (to->weight + weight);
+        s->label[i] = g;
+        look(s, cost + joined - to->pairs / to->weight);
+        s->label[i] = home;
+    }
 }
 
 /* The best move of one cluster to another group, again and again until none is better. */
 static void descend(search *s)
 {
     int k = s->space->k;
-    double before;
+    group groups[SEG_SEGMENTS_MAX];
+    double before, cost = merge_cost(s->space, s->n_groups, s->label);
 
-    look(s);
+    look(s, cost);
     do {
         before = s->least;
         if (before < INFINITY) memcpy(s->label, s->best, (size_t)k * sizeof *s->label);
-        for (int i = 0; i < k; i++) {
-            int home = s->label[i];
-            if (members(k, s->label, home) == 1) continue;
-            for (int group = 0; group < s->n_groups; group++) {
-                s->label[i] = group;
-                if (group != home) look(s);
-            }
-            s->label[i] = home;
-        }
+        cost = merge_cost(s->space, s->n_groups, s->label);
+        count_groups(s, groups);
+        for (int i = 0; i < k; i++)
+            try_moves(s, groups, cost, i);
     } while (s->least < before);
 }
 

@@ -195,7 +195,7 @@ static seg_status fit(seg_comm *comm, const seg_kernels *kernels, const seg_segm
     SEG_TRY(segment_sample_draw(comm, in, sums, opts->seed, sample));
     SEG_TRY(segment_tree(comm, in, sample, s));
     SEG_TRY(segment_direct_cost(comm, kernels, in->matrix, sample, opts->seed, s));
-    return segment_stability(comm, kernels, in, guide, opts->seed, sample, s);
+    return segment_stability(comm, kernels, in, guide, opts, sample, s);
 }
 
 seg_status seg_segments_fit(seg_comm *comm, const seg_kernels *kernels,

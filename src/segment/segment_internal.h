@@ -5,9 +5,9 @@
 
 /* ---- the catalog: segments that are known, with what to say about them ---- */
 
-#define CATALOG_TERMS_MOST   64
-#define CATALOG_ENTRIES_MOST 127
-#define CATALOG_FIT_LEAST    0.1 /* below it an entry does not name a segment */
+#define CATALOG_TERMS_MOST     64
+#define CATALOG_ENTRIES_MOST   127
+#define CATALOG_STRENGTH_LEAST 0.15 /* below it an entry does not name a segment */
 
 typedef enum catalog_direction {
     CATALOG_LOW = -1,
@@ -42,9 +42,10 @@ void catalog_release(segment_catalog *c);
 /* Weighted mean of tanh(z), -tanh(z) or 1 - |tanh(z)| over the terms, as they say high, low or
  * average; z [d]. */
 double catalog_fit(const catalog_entry *entry, const double *z);
-/* True if every `high` column lies above the mean, every `low` one below and every `average` one
- * within a standard deviation. */
-bool catalog_is_true(const catalog_entry *entry, const double *z);
+/* True if what the entry says holds: every `high` column lies above the mean, every `low` one
+ * below, every `average` one within a standard deviation, and the fit of the first two alone is
+ * CATALOG_STRENGTH_LEAST: that a column is average holds of clients without any profile, too. */
+bool catalog_holds(const catalog_entry *entry, const double *z);
 /* Local.  amount[t] = true where the schema `text` says so of names[t]. */
 seg_status catalog_amounts(const char *name, const char *text, int d, const char *const *names,
                            bool *amount);
@@ -210,8 +211,9 @@ void segment_sample_release(segment_sample *sample);
 seg_status segment_direct_cost(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                                const segment_sample *sample, uint64_t seed, seg_segments *segments);
 seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
-                             const seg_segments_input *in, const seg_guide *guide, uint64_t seed,
-                             const segment_sample *sample, seg_segments *segments);
+                             const seg_segments_input *in, const seg_guide *guide,
+                             const seg_segments_opts *opts, const segment_sample *sample,
+                             seg_segments *segments);
 seg_status segment_between(seg_comm *comm, const seg_kernels *kernels, const seg_segments_input *in,
                            seg_segments *segments);
 seg_status segment_tree(seg_comm *comm, const seg_segments_input *in, const segment_sample *sample,

@@ -125,8 +125,7 @@ seg_status segment_names(const segment_catalog *c, seg_segments *segments)
         const double *z = &segments->z[s * segments->d];
         const catalog_entry *known = entry[s] < 0 ? NULL : &c->entry[entry[s]];
         segment->fit = NAN;
-        if (!known || catalog_fit(known, z) < CATALOG_FIT_LEAST || !catalog_is_true(known, z))
-            continue;
+        if (!known || !catalog_holds(known, z)) continue;
         segment->fit = catalog_fit(known, z);
         memcpy(segment->name, known->name, sizeof known->name);
         memcpy(segment->description, known->description, sizeof known->description);

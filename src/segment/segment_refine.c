@@ -120,6 +120,21 @@ static double value_of_fit(void *user, const int *label, double cost)
     return -assignment_best(r->n_segments, n, g->score, g->work, ((guide *)user)->entry);
 }
 
+/* True if at least half of the names that the merge would get hold. */
+static bool fits(guide *g, const int *label)
+{
+    const refinement *r = g->r;
+    int n_named = 0, n_true = 0;
+
+    (void)value_of_fit(g, label, 0);
+    for (int s = 0; s < r->n_segments; s++) {
+        if (g->entry[s] < 0) continue;
+        n_named++;
+        n_true += catalog_holds(&r->guide->catalog.entry[g->entry[s]], &g->z[s * r->n_columns]);
+    }
+    return 2 * n_true >= n_named;
+}
+
 /* label [k] of the best merge, or as it was if none is allowed.  Where the merges are too many to
  * count out they are reached from `label` and from `other` [k]. */
 static seg_status merge_guided(const refinement *r, const merge_space *space, double least,
@@ -141,7 +156,7 @@ static seg_status merge_guided(const refinement *r, const merge_space *space, do
         if (second < value) memcpy(label, other, (size_t)r->k * sizeof *label);
         value = fmin(value, second);
     }
-    *found = value < INFINITY;
+    *found = value < INFINITY && fits(&g, label);
 done:
     seg_free(g.z);
     seg_free(g.score);

@@ -10,10 +10,9 @@
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
 
-#define DRAWS    20
-#define WORK     16777216 /* clients * clusters * columns of a draw */
-#define LEAST    1024     /* clients of a draw, where that is more */
-#define RESTARTS 4
+#define WORK     1114112 /* clients * clusters * columns of a draw: 8,192 * 8 * 17 */
+#define LEAST    1024    /* clients of a draw, where that is more */
+#define RESTARTS 2
 #define PARTS    1099511627776.0 /* 2^40: indices are added as integers */
 
 typedef struct redraw {
@@ -23,6 +22,7 @@ typedef struct redraw {
     const segment_sample *sample;
     const seg_segments *segments; /* what is to be found again */
     seg_kmeans_opts opts;
+    int draws;
     int64_t n;        /* clients of a draw */
     seg_matrix drawn; /* the draw */
     int64_t *who;     /* [n] of the sample */
@@ -221,14 +221,15 @@ done:
 static seg_status redraw_own(seg_comm *comm, redraw *r, int64_t *found)
 {
     SEG_TRY(redraw_init(r));
-    for (int number = seg_comm_rank(comm); number < DRAWS; number += seg_comm_size(comm))
+    for (int number = seg_comm_rank(comm); number < r->draws; number += seg_comm_size(comm))
         SEG_TRY(redraw_once(seg_comm_self(comm), r, number, found));
     return SEG_OK;
 }
 
 seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
-                             const seg_segments_input *in, const seg_guide *guide, uint64_t seed,
-                             const segment_sample *sample, seg_segments *segments)
+                             const seg_segments_input *in, const seg_guide *guide,
+                             const seg_segments_opts *opts, const segment_sample *sample,
+                             seg_segments *segments)
 {
     int64_t found[SEG_SEGMENTS_MAX] = { 0 };
     redraw r = { .kernels = kernels,
@@ -236,11 +237,12 @@ seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
                  .guide = guide,
                  .sample = sample,
                  .segments = segments,
-                 .opts = seg_kmeans_defaults() };
+                 .opts = seg_kmeans_defaults(),
+                 .draws = opts->draws };
 
     r.opts.n_clusters = in->kmeans->n_clusters;
     r.opts.n_init = RESTARTS;
-    r.opts.seed = seed;
+    r.opts.seed = opts->seed;
     seg_log_hush(true);
     seg_status status = seg_agree(comm, redraw_own(comm, &r, found));
     seg_log_hush(false);
@@ -248,6 +250,7 @@ seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
     SEG_TRY(status);
     seg_sum_int64(comm, found, segments->n_segments);
     for (int s = 0; s < segments->n_segments; s++)
-        segments->segment[s].stability = (double)found[s] / PARTS / DRAWS;
+        segments->segment[s].stability =
+            opts->draws > 0 ? (double)found[s] / PARTS / opts->draws : NAN;
     return SEG_OK;
 }

@@ -143,7 +143,7 @@ static void figures_of(const int64_t *label, int segment, int t, double fill, do
 static void profiles_are_those_of_all_cells(void **state)
 {
     (void)state;
-    const seg_segments_opts opts = { .n_segments = 3, .catalog = "none" };
+    const seg_segments_opts opts = { .n_segments = 3, .catalog = "none", .draws = 5 };
     static int64_t label[N];
     fitted f;
 
@@ -273,7 +273,7 @@ static void assert_same_segments(const seg_segments *a, const seg_segments *b)
 static void ranks_have_the_bits_of_one_alone(void **state)
 {
     (void)state;
-    const seg_segments_opts opts = { .n_segments = 3, .catalog = "none" };
+    const seg_segments_opts opts = { .n_segments = 3, .catalog = "none", .draws = 5 };
     fitted ours, alone;
 
     fit(comm, &ours, K, &opts, NULL);
@@ -286,7 +286,7 @@ static void ranks_have_the_bits_of_one_alone(void **state)
 static void a_file_gives_back_what_was_written(void **state)
 {
     (void)state;
-    const seg_segments_opts opts = { .n_segments = 3, .catalog = "none" };
+    const seg_segments_opts opts = { .n_segments = 3, .catalog = "none", .draws = 5 };
     int32_t number[K] = { 0, 1, 2, 3, 4, 5 };
     seg_segments read;
     seg_output *out;
@@ -315,7 +315,7 @@ static void a_file_gives_back_what_was_written(void **state)
 static void no_merge_leaves_the_clusters(void **state)
 {
     (void)state;
-    const seg_segments_opts all = { .n_segments = K }, one = { .n_segments = 1 };
+    const seg_segments_opts all = { .n_segments = K }, one = { .n_segments = 1, .draws = 2 };
     fitted f;
 
     fit(comm, &f, K, &all, NULL);
