@@ -125,7 +125,7 @@ static void mark_moved(bench *b, double share)
         if (i % SEG_LANES == 0) b->moved[i / SEG_LANES] = 0;
         if (seg_random_uniform(key, i, 0) < share)
             b->moved[i / SEG_LANES] |= (uint16_t)(1 << i % SEG_LANES);
-        b->before[i] = share < 1 ? (uint16_t)((b->label[i] + 1) % b->k) : SEG_NO_LABEL;
+        b->before[i] = (uint16_t)(share < 1 ? (b->label[i] + 1) % b->k : SEG_NO_LABEL);
     }
 }
 
