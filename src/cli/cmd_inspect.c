@@ -17,7 +17,7 @@ static const cli_option rows[] = {
       .kind = CLI_FLAG,
       .value = &opts.provenance },
     { .name = "plot",
-      .help = "draw histograms and correlations of a description in the terminal, by gnuplot",
+      .help = "draw a description or an elbow in the terminal, by gnuplot",
       .kind = CLI_FLAG,
       .value = &opts.plot },
 };

@@ -13,6 +13,7 @@
 #define LEFT_MARGIN    8
 #define PICTURE_WIDTH  (LEFT_MARGIN + SEG_HISTOGRAM_BINS)
 #define PICTURE_HEIGHT 11
+#define CURVE_HEIGHT   18
 #define NARROW_TICS    8 /* bins from one to the next */
 #define WIDE_TICS      16
 #define CELL_WIDTH     5 /* of a correlation in hundredths */
@@ -98,8 +99,9 @@ static void print_histogram(FILE *script, const seg_describe *d, int t)
 }
 
 /* Every bin is one column of the terminal. */
-static void print_histograms(FILE *script, const seg_describe *d)
+static void print_histograms(FILE *script, const void *what)
 {
+    const seg_describe *d = what;
     int across = report_width() / PICTURE_WIDTH;
     if (across < 1) across = 1;
     if (across > d->d) across = d->d;
@@ -148,8 +150,9 @@ static void print_matrix(FILE *script, const seg_describe *d, int left, int firs
                     "plot $cells using 1:2:(sprintf('%%d', $3)):3 with labels textcolor palette\n");
 }
 
-static void print_correlations(FILE *script, const seg_describe *d)
+static void print_correlations(FILE *script, const void *what)
 {
+    const seg_describe *d = what;
     int left = report_name_width(d->d, (const char *const *)d->names, report_width() / 3);
     int across = (report_width() - left - NUMBER_WIDTH) / CELL_WIDTH;
 
@@ -158,17 +161,57 @@ static void print_correlations(FILE *script, const seg_describe *d)
         print_matrix(script, d, left, first, first + across < d->d ? first + across : d->d);
 }
 
+/* ---- elbow ---- */
+
+/* One index by k, drawn as a line; the k that it speaks for stands in the title. */
+static void print_curve(FILE *script, const seg_elbow *elbow, seg_index index, const char *title)
+{
+    int n = elbow->k_max - elbow->k_min + 1;
+
+    fprintf(script, "set title '%s'\n$curve << EOD\n", title);
+    for (int i = 0; i < n; i++)
+        if (!isnan(elbow->index[index][i]))
+            fprintf(script, "%d %.9g\n", elbow->k_min + i, elbow->index[index][i]);
+    fprintf(script, "EOD\nplot $curve using 1:2 with linespoints pt '*' lc rgb '#0072B2'\n");
+}
+
+static void print_elbow(FILE *script, const void *what)
+{
+    const seg_elbow *elbow = what;
+    const seg_elbow_choice *choice = &elbow->choice;
+    int width = report_width() < 100 ? report_width() : 100;
+    char title[100];
+
+    print_terminal(script, width, 2 * CURVE_HEIGHT);
+    fprintf(script,
+            "set border 3\nset tics nomirror\nset xrange [%g:%g]\nset xtics 1\n"
+            "set xlabel 'k'\nset format y '%%.4g'\nset offsets graph 0, 0, 0.05, 0.05\n"
+            "set lmargin 12\nset multiplot layout 2,1\n",
+            elbow->k_min - 0.5, elbow->k_max + 0.5);
+    if (choice->knee > 0)
+        (void)snprintf(title, sizeof title, "inertia: knee at k = %d, seen from %d to %d",
+                       choice->knee, choice->knee_from, choice->knee_to);
+    else
+        (void)snprintf(title, sizeof title, "inertia: no knee");
+    print_curve(script, elbow, SEG_INDEX_INERTIA, title);
+    if (choice->silhouette > 0) {
+        (void)snprintf(title, sizeof title, "silhouette: highest at k = %d", choice->silhouette);
+        print_curve(script, elbow, SEG_INDEX_SILHOUETTE, title);
+    }
+    fprintf(script, "unset multiplot\n");
+}
+
 /* ---- all together ---- */
 
-static seg_status draw(const char *heading, void (*print)(FILE *script, const seg_describe *d),
-                       const seg_describe *d)
+static seg_status draw(const char *heading, void (*print)(FILE *script, const void *what),
+                       const void *what)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *script = open_memstream(&text, &size);
 
     if (!script) return SEG_FAIL(SEG_ERR_MEMORY, "out of memory while drawing");
-    print(script, d);
+    print(script, what);
     seg_status status = fclose(script) == 0
                             ? report_gnuplot(heading, text, size)
                             : SEG_FAIL(SEG_ERR_MEMORY, "out of memory while drawing");
@@ -176,24 +219,37 @@ static seg_status draw(const char *heading, void (*print)(FILE *script, const se
     return status;
 }
 
-static seg_status draw_describe(const seg_describe *d)
+static seg_status draw_describe(seg_input *in)
 {
-    SEG_TRY(draw("Clients by value (square root scale; asinh scale where tails are long)",
-                 print_histograms, d));
-    return draw("Pearson's correlation, in hundredths", print_correlations, d);
+    seg_describe d;
+
+    SEG_TRY(seg_input_expect(in, "describe"));
+    SEG_TRY(seg_describe_read(in, "", &d));
+    seg_status status =
+        draw("Clients by value (square root scale; asinh scale where tails are long)",
+             print_histograms, &d);
+    if (status == SEG_OK)
+        status = draw("Pearson's correlation, in hundredths", print_correlations, &d);
+    seg_describe_release(&d);
+    return status;
+}
+
+static seg_status draw_elbow(seg_input *in)
+{
+    seg_elbow elbow;
+
+    SEG_TRY(seg_elbow_read(in, NULL, &elbow));
+    seg_status status = draw("Indices by number of clusters", print_elbow, &elbow);
+    seg_elbow_release(&elbow);
+    return status;
 }
 
 seg_status seg_report_plot(seg_input *in)
 {
-    seg_describe d;
-
-    if (strcmp(seg_input_format(in), "describe") != 0)
-        return SEG_FAIL(SEG_ERR_USAGE,
-                        "'%s' holds nothing to draw; 'segmpi describe -o' writes a file that does",
-                        seg_input_path(in));
-    SEG_TRY(seg_input_expect(in, "describe"));
-    SEG_TRY(seg_describe_read(in, "", &d));
-    seg_status status = d.full ? draw_describe(&d) : SEG_OK;
-    seg_describe_release(&d);
-    return status;
+    if (strcmp(seg_input_format(in), "describe") == 0) return draw_describe(in);
+    if (strcmp(seg_input_format(in), "elbow") == 0) return draw_elbow(in);
+    return SEG_FAIL(SEG_ERR_USAGE,
+                    "'%s' holds nothing to draw; 'segmpi describe -o' and 'segmpi elbow -o' write "
+                    "files that do",
+                    seg_input_path(in));
 }
