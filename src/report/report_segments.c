@@ -9,6 +9,7 @@
 
 #define STRONGEST   3 /* features shown */
 #define MARGIN      15
+#define EFFECTS     5  /* columns */
 #define CLUSTERS    12 /* named of one segment */
 #define SHARE_LEAST 0.05
 #define Z_STRONG    0.5
@@ -113,6 +114,25 @@ static void print_clusters(const seg_segments *s, int segment)
     putchar('\n');
 }
 
+/* "PURCHASES 53 %, CASH_ADVANCE 45 %": the columns whose variance lies between segments most. */
+static void print_effects(const seg_segments *s)
+{
+    char text[1024];
+    int order[EFFECTS], n = 0;
+    size_t used = (size_t)snprintf(text, sizeof text, "variance that lies between segments:");
+
+    for (int t = 0; t < s->d; t++) {
+        int at = n < EFFECTS ? n++ : EFFECTS;
+        for (; at > 0 && s->effect[t] > s->effect[order[at - 1]]; at--)
+            if (at < EFFECTS) order[at] = order[at - 1];
+        if (at < EFFECTS) order[at] = t;
+    }
+    for (int i = 0; i < n && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s %.150s %.0f %%",
+                                 i > 0 ? "," : "", s->column[order[i]], 100 * s->effect[order[i]]);
+    report_paragraph(2, text);
+}
+
 static void print_quality(const seg_segments *s)
 {
     report_heading("How sharp the segments are");
@@ -130,6 +150,7 @@ static void print_quality(const seg_segments *s)
         2, "stability: mean Jaccard index with its like in new fits of drawn clients, 0.75 "
            "and more is stable; between: share of its clients that are less than 10 % "
            "farther from another segment");
+    if (s->n_segments > 1) print_effects(s);
     print_merge(s);
     print_match(s);
 }
@@ -138,22 +159,16 @@ static void print_quality(const seg_segments *s)
 static void print_leaves(const seg_segments *s, int node, const char *conditions)
 {
     const seg_tree_node *n = &s->tree.node[node];
-    char text[1024], column[200], clients[32];
+    char text[1024], clients[32];
 
-    if (n->column >= 0) {
-        for (int side = 0; side < 2; side++) {
-            snprintf(text, sizeof text, "%s%s%s %s %.15g", conditions,
-                     *conditions ? " and " : "if ",
-                     seg_text_clean(s->column[n->column], column, sizeof column),
-                     side == 0 ? "<=" : ">", n->threshold);
-            print_leaves(s, side == 0 ? n->left : n->right, text);
-        }
-        return;
+    for (int side = 0; side < 2 && n->column >= 0; side++) {
+        snprintf(text, sizeof text, "%s %s %.200s %s %.15g", conditions, *conditions ? "and" : "if",
+                 s->column[n->column], side == 0 ? "<=" : ">", n->threshold);
+        print_leaves(s, side == 0 ? n->left : n->right, text);
     }
-    if (n->clients == 0) return;
-    snprintf(text, sizeof text, "%s%s%.160s (%.0f %% of %s clients)", conditions,
-             *conditions ? ": " : "", s->segment[n->segment].name,
-             100 * (double)n->hits / (double)n->clients,
+    if (n->column >= 0 || n->clients == 0) return;
+    snprintf(text, sizeof text, "%.160s%s (%.0f %% of %s clients)", s->segment[n->segment].name,
+             conditions, 100 * (double)n->hits / (double)n->clients,
              seg_text_count(n->clients, clients, sizeof clients));
     report_paragraph(2, text);
 }

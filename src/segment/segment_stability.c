@@ -220,9 +220,16 @@ done:
 /* Local.  This rank's share of the draws. */
 static seg_status redraw_own(seg_comm *comm, redraw *r, int64_t *found)
 {
+    int size = seg_comm_size(comm);
+
     SEG_TRY(redraw_init(r));
-    for (int number = seg_comm_rank(comm); number < r->draws; number += seg_comm_size(comm))
-        SEG_TRY(redraw_once(seg_comm_self(comm), r, number, found));
+    for (int number = seg_comm_rank(comm); number < r->draws; number += size) {
+        seg_log_hush(true);
+        seg_status status = redraw_once(seg_comm_self(comm), r, number, found);
+        seg_log_hush(false);
+        SEG_TRY(status);
+        seg_progress_set(number + size < r->draws ? number + size : r->draws);
+    }
     return SEG_OK;
 }
 
@@ -243,9 +250,9 @@ seg_status segment_stability(seg_comm *comm, const seg_kernels *kernels,
     r.opts.n_clusters = in->kmeans->n_clusters;
     r.opts.n_init = RESTARTS;
     r.opts.seed = opts->seed;
-    seg_log_hush(true);
+    if (opts->draws > 0) seg_progress_begin("segment stability", opts->draws, "fits");
     seg_status status = seg_agree(comm, redraw_own(comm, &r, found));
-    seg_log_hush(false);
+    if (opts->draws > 0) seg_progress_end(NULL);
     redraw_release(&r);
     SEG_TRY(status);
     seg_sum_int64(comm, found, segments->n_segments);
