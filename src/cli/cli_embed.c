@@ -10,6 +10,8 @@
 #define HIDDEN_MOST (SEG_AE_LAYERS_MAX / 2 - 1) /* layers before the code */
 #define WIDTH_MOST  65536
 
+static const char *const activation_names[] = { "linear", "relu", "elu", "tanh" };
+
 /* What the words say; what they leave out is that of the network that --embed names. */
 static struct {
     const char *embed, *layers, *activation, *code_activation;
@@ -65,10 +67,8 @@ static seg_status accept_layers(const char *text)
 
 static seg_status find_activation(const char *option, const char *text, int *function)
 {
-    static const char *const names[] = { "linear", "relu", "elu", "tanh" };
-
     for (*function = 0; *function < 4; ++*function)
-        if (strcmp(text, names[*function]) == 0) return SEG_OK;
+        if (strcmp(text, activation_names[*function]) == 0) return SEG_OK;
     return SEG_FAIL(SEG_ERR_USAGE, "--%s is linear, relu, elu or tanh", option);
 }
 
@@ -112,7 +112,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-code",
         .argument = "N",
-        .help = "width of the code",
+        .help = "width of the code (default: 10)",
         .kind = CLI_INT,
         .value = &words.code,
         .least = 1,
@@ -121,7 +121,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-activation",
         .argument = "F",
-        .help = "of hidden layers: relu, elu, tanh or linear",
+        .help = "of hidden layers: relu, elu, tanh or linear (default: elu; study: relu)",
         .kind = CLI_TEXT,
         .value = &words.activation,
         .accept = accept_activation,
@@ -129,7 +129,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-code-activation",
         .argument = "F",
-        .help = "of the code; the output is linear",
+        .help = "of the code (default: linear; study: relu); the output is linear",
         .kind = CLI_TEXT,
         .value = &words.code_activation,
         .accept = accept_code_activation,
@@ -137,7 +137,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-epochs",
         .argument = "N",
-        .help = "times that training sees every client, at most",
+        .help = "times that training sees every client, at most (default: 40; study: 25)",
         .kind = CLI_INT,
         .value = &words.epochs,
         .least = 1,
@@ -146,7 +146,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-batch",
         .argument = "N",
-        .help = "clients of a training step; more of them keep more ranks busy",
+        .help = "clients of a training step (default: 128); more keep more ranks busy",
         .kind = CLI_INT,
         .value = &words.batch,
         .least = 1,
@@ -155,7 +155,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-learning-rate",
         .argument = "R",
-        .help = "of Adam",
+        .help = "of Adam (default: 0.001)",
         .kind = CLI_NUMBER,
         .value = &words.learning_rate,
         .least = 1e-12,
@@ -164,7 +164,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-weight-decay",
         .argument = "R",
-        .help = "decoupled, as in AdamW",
+        .help = "decoupled, as in AdamW (default: 0)",
         .kind = CLI_NUMBER,
         .value = &words.weight_decay,
         .most = 1e3,
@@ -172,7 +172,8 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-validation",
         .argument = "SHARE",
-        .help = "share of clients kept out of training, by which the best epoch is chosen",
+        .help = "share of clients kept out of training, by which the best epoch is chosen "
+                "(default: 0.1)",
         .kind = CLI_NUMBER,
         .value = &words.validation,
         .most = 0.9,
@@ -180,7 +181,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-patience",
         .argument = "N",
-        .help = "end after so many epochs without a better one; 0: never",
+        .help = "end after so many epochs without a better one (default: 0, never)",
         .kind = CLI_INT,
         .value = &words.patience,
         .most = INT_MAX,
@@ -203,6 +204,20 @@ static void set_layers(seg_ae_opts *ae)
     ae->width[ae->code] = code;
 }
 
+/* What was chosen becomes what is recorded. */
+static void record(const seg_ae_opts *ae)
+{
+    words.code = ae->width[ae->code];
+    words.activation = activation_names[ae->activation];
+    words.code_activation = activation_names[ae->code_activation];
+    words.epochs = ae->epochs;
+    words.batch = ae->batch;
+    words.patience = ae->patience;
+    words.learning_rate = ae->learning_rate;
+    words.weight_decay = ae->weight_decay;
+    words.validation = ae->validation;
+}
+
 seg_embed_opts cli_embed_complete(uint64_t seed)
 {
     seg_ae_opts *ae = &words.opts.autoencoder;
@@ -218,5 +233,6 @@ seg_embed_opts cli_embed_complete(uint64_t seed)
     if (words.validation >= 0) ae->validation = words.validation;
     if (words.patience >= 0) ae->patience = words.patience;
     ae->seed = seed;
+    if (words.opts.method == SEG_EMBED_AUTOENCODER) record(ae);
     return words.opts;
 }
