@@ -79,6 +79,8 @@ void seg_prep_apply_rows(const seg_prep *prep, int64_t n, double *x);
 /* Local.  Back from z to original units for k points [k][d] (centers): the transform undone on
  * z * scale + mean. */
 void seg_prep_invert(const seg_prep *prep, int k, const double *z, double *original);
+/* Local.  The same for one value of column t. */
+double seg_prep_original(const seg_prep *prep, int t, double z);
 seg_status seg_prep_write(const seg_prep *prep, seg_output *out); /* group preprocessing/ */
 seg_status seg_prep_read(seg_input *in, seg_prep *prep);
 void seg_prep_release(seg_prep *prep);

@@ -11,7 +11,7 @@
 #include "segmpi/table.h"
 
 /* Clients, preparation, clusters with their centers in the units of the columns, components. */
-seg_status seg_report_model(const seg_model *model);
+void seg_report_model(const seg_model *model);
 /* The same figures; *out owned by the caller (seg_json_free).  Labels are not part of it. */
 seg_status seg_report_model_json(const seg_model *model, seg_json **out);
 

@@ -235,12 +235,14 @@ static seg_status run(cli_session *session)
         goto done;
     }
     SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, extra, &fit, &model));
-    SEG_TRY_OR_DONE(write_model(session, &model, table));
     if (cli_wants_json(session)) local = seg_report_model_json(&model, &json);
-    SEG_TRY_OR_DONE(cli_json_write(session, local, json));
-    SEG_TRY_OR_DONE(
-        seg_agree(session->comm, cli_shows_result(session) ? seg_report_model(&model) : SEG_OK));
+    SEG_TRY_OR_DONE(seg_agree(session->comm, local));
+    SEG_TRY_OR_DONE(write_model(session, &model, table));
+    status = cli_json_write(session, SEG_OK, json);
+    json = NULL;
+    if (status == SEG_OK && cli_shows_result(session)) seg_report_model(&model);
 done:
+    seg_json_free(json);
     seg_model_release(&model);
     seg_table_free(table);
     seg_table_free(extra);

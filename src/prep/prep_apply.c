@@ -149,11 +149,16 @@ done:
     return status;
 }
 
+double seg_prep_original(const seg_prep *prep, int t, double z)
+{
+    return undo_transform(prep, t, z * prep->scale[t] + prep->mean[t]);
+}
+
 void seg_prep_invert(const seg_prep *prep, int k, const double *z, double *original)
 {
     for (int j = 0; j < k; j++)
         for (int t = 0; t < prep->d; t++) {
             int64_t at = (int64_t)j * prep->d + t;
-            original[at] = undo_transform(prep, t, z[at] * prep->scale[t] + prep->mean[t]);
+            original[at] = seg_prep_original(prep, t, z[at]);
         }
 }

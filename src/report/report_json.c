@@ -82,6 +82,7 @@ seg_status seg_report_model_json(const seg_model *model, seg_json **out)
 {
     double *original;
 
+    SEG_TRY(seg_fault("report_alloc", SEG_ERR_MEMORY));
     SEG_TRY(
         seg_alloc((int64_t)model->kmeans.n_clusters * model->prep.d, sizeof *original, &original));
     *out = seg_json_object();

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "report_internal.h"
-#include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
@@ -116,7 +115,7 @@ static void print_clusters(const seg_kmeans *kmeans, int64_t n)
 }
 
 /* Features down, clusters across, as many as the terminal is wide, then the next ones. */
-static void print_centers(const seg_prep *prep, int k, const double *original)
+static void print_centers(const seg_prep *prep, int k, const double *centers)
 {
     char name[256], cell[32];
     int left = 0;
@@ -141,7 +140,8 @@ static void print_centers(const seg_prep *prep, int k, const double *original)
             printf("  %s%*s", name, gap > 0 ? gap : 0, "");
             for (int j = first; j < end; j++)
                 printf("%*s", CELL_WIDTH,
-                       report_number(original[(int64_t)j * prep->d + t], cell, sizeof cell));
+                       report_number(seg_prep_original(prep, t, centers[(int64_t)j * prep->d + t]),
+                                     cell, sizeof cell));
             putchar('\n');
         }
     }
@@ -165,26 +165,18 @@ static void print_components(const seg_pca *pca)
     printf("%s\n", more);
 }
 
-seg_status seg_report_model(const seg_model *model)
+void seg_report_model(const seg_model *model)
 {
-    const seg_kmeans *kmeans = &model->kmeans;
-    int k = kmeans->n_clusters, d = model->prep.d;
-    double *original;
+    int k = model->kmeans.n_clusters;
     char n[32];
 
-    SEG_TRY(seg_fault("report_alloc", SEG_ERR_MEMORY));
-    SEG_TRY(seg_alloc((int64_t)k * d, sizeof *original, &original));
-    seg_prep_invert(&model->prep, k, seg_model_centers(model), original);
-
-    printf("%s clients, %d features, %d clusters\n", seg_text_count(model->prep.n, n, sizeof n), d,
-           k);
+    printf("%s clients, %d features, %d clusters\n", seg_text_count(model->prep.n, n, sizeof n),
+           model->prep.d, k);
     report_segments(&model->segments, model->prep.n);
     print_preparation(&model->prep);
     print_embedding(&model->embedding);
-    print_clusters(kmeans, model->prep.n);
-    print_centers(&model->prep, k, original);
+    print_clusters(&model->kmeans, model->prep.n);
+    print_centers(&model->prep, k, seg_model_centers(model));
     print_components(&model->pca);
     if (model->elbow.sweep.n_k > 0) report_elbow_choice(&model->elbow);
-    seg_free(original);
-    return SEG_OK;
 }

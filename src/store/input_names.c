@@ -23,7 +23,7 @@ seg_status seg_input_names(seg_input *in, const char *path, int *n, char ***name
 
     *n = 0;
     *names = NULL;
-    SEG_TRY(seg_fault("store_read", SEG_ERR_IO));
+    SEG_TRY(seg_fault("store_names", SEG_ERR_IO));
     SEG_TRY(set_open(in, path, &s));
     seg_status status = failed(store_texts(s.set, false, n, names), in, "texts", path);
     set_close(&s);

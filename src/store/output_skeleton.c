@@ -158,7 +158,7 @@ static seg_status create_scale(const seg_output *out, const char *path, hid_t ty
     hsize_t length = (hsize_t)n;
     hid_t set;
 
-    SEG_TRY(seg_fault("store_array", SEG_ERR_IO));
+    SEG_TRY(seg_fault("store_dim", SEG_ERR_IO));
     if (n < 0) return SEG_FAIL(SEG_ERR_INTERNAL, "dimension '%s' has a negative length", path);
     SEG_TRY(create_parents(out, path));
     SEG_TRY(create_dataset(out, path, type, 1, &length, data != NULL, &set));
