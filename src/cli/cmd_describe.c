@@ -108,10 +108,10 @@ const cli_command cli_describe = {
     .name = "describe",
     .summary = "looks at a table: distributions, outliers, gaps, correlations",
     .synopsis = "clients.h5 [-o describe.h5] [OPTION...]",
-    .text = "Every figure is exact and the same bits on any number of ranks.  Missing cells are\n"
-            "skipped, infinite ones count as missing; correlations are over the clients who have\n"
-            "both columns.  Only Spearman's correlation of more than N clients rests on a sample,\n"
-            "and says so.\n\n"
+    .text = "Every figure is exact and the same bits on any number of ranks.  Missing cells\n"
+            "are skipped, infinite ones count as missing; correlations are over the clients\n"
+            "who have both columns.  Only Spearman's correlation of more than N clients\n"
+            "rests on a sample, and says so.\n\n"
             "  mpirun -n 4 segmpi describe clients.h5\n"
             "  segmpi describe clients.h5 -o describe.h5 --json describe.json\n"
             "  segmpi inspect --plot describe.h5\n",

@@ -84,7 +84,6 @@ static seg_status visit_rows(run *r, visit *visit_slice)
         int64_t rest = rows.count - at, n = rest < SEG_SLICE_ROWS ? rest : SEG_SLICE_ROWS;
         SEG_TRY(seg_table_read(r->table, at, n, r->x));
         visit_slice(r, rows.first + at, n);
-        seg_phase_add_bytes(n * r->out->d * (int64_t)sizeof *r->x);
         if (r->opts->full)
             seg_progress_set((int64_t)((double)rows.total * (double)(at + n) / (double)rows.count));
     }

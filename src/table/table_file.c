@@ -7,6 +7,7 @@
 #include "segmpi/memory.h"
 #include "segmpi/table.h"
 #include "segmpi/text.h"
+#include "segmpi/timer.h"
 #include "table_internal.h"
 
 struct seg_table {
@@ -251,6 +252,7 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
     else
         SEG_TRY(read_rows(table, row, count, x));
     if (table->weight) SEG_TRY(read_weights(table, row, count));
+    seg_phase_add_bytes(count * table->d * (int64_t)sizeof *x);
     for (int64_t cell = 0; cell < count * table->d; cell++)
         if (!isfinite(x[cell])) {
             table->infinite += !isnan(x[cell]);
