@@ -347,7 +347,7 @@ def test_the_table_fits_the_terminal(program, environment, plain, columns):
     assert os.waitpid(pid, 0)[1] == 0
     lines = text.decode().split("Origin")[0].splitlines()
     assert max(map(len, lines)) <= columns
-    assert sum(line.strip().startswith("k ") for line in lines) == {60: 2, 100: 1, 180: 1}[columns]
+    assert sum(line.startswith("  k = 20 ") for line in lines) == {60: 2, 100: 1, 180: 1}[columns]
     assert not any(line.endswith(" ") for line in lines)
 
 
@@ -400,3 +400,12 @@ def test_a_sweep_of_something_else_is_refused(segmpi, elbow, real, generated, tm
     result = segmpi("fit", real, "-o", tmp_path / "m.h5", "-k", "auto", "--elbow", real, ok=False)
     assert result.returncode == 65
     assert not (tmp_path / "m.h5").exists()
+
+
+def test_pictures_are_drawn_by_gnuplot(segmpi, plain):
+    text = segmpi("inspect", "--plot", plain).stdout
+    assert "knee at k = 6, seen from 1 to 20" in text and "highest at k = 3" in text
+    cost, silhouette = text.split("silhouette:")
+    assert cost.count("o") - cost.count("of") - cost.count("from") - cost.count("to") >= 20  # a point for each k
+    assert silhouette.count("o") >= 19
+    assert max(map(len, text.splitlines())) <= 101
