@@ -21,7 +21,7 @@ void seg_report_describe(const seg_describe *d);
 /* All of its figures; owned by the caller (seg_json_free). */
 seg_json *seg_report_describe_json(const seg_describe *d);
 /* A line for each k, which k each rule names, and the recommended one with its reason. */
-void seg_report_elbow(const seg_elbow *elbow);
+seg_status seg_report_elbow(const seg_elbow *elbow);
 /* The same figures, owned by the caller (seg_json_free). */
 seg_json *seg_report_elbow_json(const seg_elbow *elbow);
 

@@ -131,7 +131,8 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(write_elbow(session, &elbow, &prep, table));
     if (cli_wants_json(session)) json = seg_report_elbow_json(&elbow);
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK, json));
-    if (cli_shows_result(session)) seg_report_elbow(&elbow);
+    SEG_TRY_OR_DONE(
+        seg_agree(session->comm, cli_shows_result(session) ? seg_report_elbow(&elbow) : SEG_OK));
 done:
     seg_elbow_release(&elbow);
     seg_prep_release(&prep);
@@ -154,7 +155,8 @@ const cli_command cli_elbow = {
             "  Calinski-Harabasz  variance between against within; high is good; likes few\n"
             "                     round clusters; says nothing across tables\n"
             "  smallest cluster   below 1 % it is probably a handful of outliers\n"
-            "  restarts agree     adjusted Rand index; 1: all starts find the same clusters\n"
+            "  agreement          adjusted Rand index of the other restarts with the best one;\n"
+            "                     1: all find the same clusters\n"
             "  gap (--gap)        log inertia against that of clients without clusters; the\n"
             "                     first k that the next one does not beat by its error\n"
             "  stability          (--stability) Jaccard index of the least stable cluster;\n"

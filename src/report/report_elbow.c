@@ -5,35 +5,40 @@
 #include <string.h>
 
 #include "report_internal.h"
+#include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
-#define K_WIDTH 5
-
 typedef struct column {
     seg_index index;
-    int width; /* with the blank before it */
-    const char *title, *subtitle;
+    const char *title;
     double best; /* 1: the highest is best; -1: the lowest; 0: neither is */
 } column;
 
 static const column columns[] = {
-    { SEG_INDEX_INERTIA, 13, "inertia", "", 0 },
-    { SEG_INDEX_VARIANCE_EXPLAINED, 11, "explained", "variance", 0 },
-    { SEG_INDEX_SILHOUETTE, 12, "silhouette", "", 1 },
-    { SEG_INDEX_SILHOUETTE_SIMPLIFIED, 12, "silhouette", "simplified", 1 },
-    { SEG_INDEX_DAVIES_BOULDIN, 10, "Davies-", "Bouldin", -1 },
-    { SEG_INDEX_CALINSKI_HARABASZ, 11, "Calinski-", "Harabasz", 1 },
-    { SEG_INDEX_SMALLEST_SHARE, 10, "smallest", "cluster", 0 },
-    { SEG_INDEX_RESTART_AGREEMENT, 10, "restarts", "agree", 0 },
-    { SEG_INDEX_GAP, 10, "gap", "", 0 },
-    { SEG_INDEX_GAP_ERROR, 9, "gap", "error", 0 },
-    { SEG_INDEX_LEAST_STABILITY, 11, "least", "stability", 0 },
+    { SEG_INDEX_INERTIA, "inertia", 0 },
+    { SEG_INDEX_VARIANCE_EXPLAINED, "explained", 0 },
+    { SEG_INDEX_SILHOUETTE, "silhouette", 1 },
+    { SEG_INDEX_SILHOUETTE_SIMPLIFIED, "simplified", 1 },
+    { SEG_INDEX_DAVIES_BOULDIN, "Davies-B.", -1 },
+    { SEG_INDEX_CALINSKI_HARABASZ, "Calinski-H.", 1 },
+    { SEG_INDEX_SMALLEST_SHARE, "smallest", 0 },
+    { SEG_INDEX_RESTART_AGREEMENT, "agreement", 0 },
+    { SEG_INDEX_GAP, "gap", 0 },
+    { SEG_INDEX_GAP_ERROR, "gap error", 0 },
+    { SEG_INDEX_LEAST_STABILITY, "stability", 0 },
 };
 
 #define N_COLUMNS (int)(sizeof columns / sizeof *columns)
 
 /* ---- the table ---- */
+
+/* What the table shows of an elbow. */
+typedef struct shown {
+    const seg_elbow *elbow;
+    int n;
+    const column *column[N_COLUMNS];
+} shown;
 
 static bool is_shown(const seg_elbow *elbow, const column *c)
 {
@@ -42,68 +47,68 @@ static bool is_shown(const seg_elbow *elbow, const column *c)
     return c->index != SEG_INDEX_LEAST_STABILITY || elbow->n_bootstraps > 0;
 }
 
-/* The place of the best value of a column; -1 where none is. */
-static int best_of(const seg_elbow *elbow, const column *c)
+/* True if no value of the column is better than that of fit number i, and no earlier one as good.
+ */
+static bool is_best(const seg_elbow *elbow, const column *c, int i)
 {
     const double *value = elbow->index[c->index];
     int best = -1;
 
-    for (int i = 0; i < elbow->sweep.n_k; i++)
-        if (!isnan(value[i]) && (best < 0 || c->best * value[i] > c->best * value[best])) best = i;
-    return c->best > 0 || c->best < 0 ? best : -1;
+    if (!(c->best > 0 || c->best < 0)) return false;
+    for (int other = 0; other < elbow->sweep.n_k; other++)
+        if (!isnan(value[other]) && (best < 0 || c->best * value[other] > c->best * value[best]))
+            best = other;
+    return best == i;
 }
 
-/* A cell, right-aligned, with a mark before the best one. */
-static void print_cell(const column *c, double value, bool best)
+/* The best of a column is marked. */
+static void print_cell(const void *from, int row, int number, char text[REPORT_CELL])
 {
-    char text[32], marked[34];
+    const shown *s = from;
+    const column *c = s->column[number];
+    double value = s->elbow->index[c->index][row];
+    const char *mark = is_best(s->elbow, c, row) ? "*" : "";
+    char figure[32];
 
     if (isnan(value))
-        snprintf(text, sizeof text, "-");
+        snprintf(figure, sizeof figure, "-");
     else if (c->index == SEG_INDEX_VARIANCE_EXPLAINED || c->index == SEG_INDEX_SMALLEST_SHARE)
-        snprintf(text, sizeof text, "%.1f %%", 100 * value);
+        snprintf(figure, sizeof figure, "%.1f %%", 100 * value);
     else if (c->index == SEG_INDEX_INERTIA || c->index == SEG_INDEX_CALINSKI_HARABASZ)
-        report_number(value, text, sizeof text);
+        report_number(value, figure, sizeof figure);
     else
-        snprintf(text, sizeof text, "%.4f", value);
-    snprintf(marked, sizeof marked, "%s%s", best ? "*" : "", text);
-    printf("%*s", c->width, marked);
+        snprintf(figure, sizeof figure, "%.4f", value);
+    snprintf(text, REPORT_CELL, "%s%s", mark, figure);
 }
 
-/* Columns first .. end - 1 of all k. */
-static void print_block(const seg_elbow *elbow, int first, int end)
+static seg_status print_table(const seg_elbow *elbow)
 {
-    printf("%*s", K_WIDTH, "k");
-    for (int c = first; c < end; c++)
-        if (is_shown(elbow, &columns[c])) printf("%*s", columns[c].width, columns[c].title);
-    printf("\n%*s", K_WIDTH, "");
-    for (int c = first; c < end; c++)
-        if (is_shown(elbow, &columns[c])) printf("%*s", columns[c].width, columns[c].subtitle);
+    seg_status status = SEG_OK;
+    int n = elbow->sweep.n_k;
+    shown s = { .elbow = elbow };
+    const char *title[N_COLUMNS], **name = NULL;
+    char(*text)[16] = NULL;
+
+    SEG_TRY_OR_DONE(seg_alloc(n, sizeof *name, &name));
+    SEG_TRY_OR_DONE(seg_alloc(n, sizeof *text, &text));
+    for (int i = 0; i < n; i++) {
+        snprintf(text[i], sizeof text[i], "k = %d", elbow->sweep.fit[i].k);
+        name[i] = text[i];
+    }
+    for (int c = 0; c < N_COLUMNS; c++) {
+        if (!is_shown(elbow, &columns[c])) continue;
+        title[s.n] = columns[c].title;
+        s.column[s.n++] = &columns[c];
+    }
+    const report_table table = {
+        .n = n, .n_columns = s.n, .name = name, .title = title, .from = &s, .cell = print_cell
+    };
     putchar('\n');
-    for (int i = 0; i < elbow->sweep.n_k; i++) {
-        printf("%*d", K_WIDTH, elbow->sweep.fit[i].k);
-        for (int c = first; c < end; c++)
-            if (is_shown(elbow, &columns[c]))
-                print_cell(&columns[c], elbow->index[columns[c].index][i],
-                           best_of(elbow, &columns[c]) == i);
-        putchar('\n');
-    }
-}
-
-/* As many columns side by side as the terminal is wide, then the next ones. */
-static void print_table(const seg_elbow *elbow)
-{
-    for (int first = 0, end; first < N_COLUMNS; first = end) {
-        int width = K_WIDTH;
-        for (end = first; end < N_COLUMNS; end++) {
-            int more = is_shown(elbow, &columns[end]) ? columns[end].width : 0;
-            if (width + more > report_width() && end > first) break;
-            width += more;
-        }
-        if (width == K_WIDTH) return;
-        putchar('\n');
-        print_block(elbow, first, end);
-    }
+    report_table_print(&table);
+done:
+    seg_free(name);
+    seg_free(text);
+    return status;
 }
 
 /* What the numbers were made from. */
@@ -218,16 +223,17 @@ void report_elbow_choice(const seg_elbow *elbow)
                             "it is made of outliers.");
 }
 
-void seg_report_elbow(const seg_elbow *elbow)
+seg_status seg_report_elbow(const seg_elbow *elbow)
 {
     char n[32];
 
     printf("%s clients, %d features, k from %d to %d, %d restart%s each\n",
            seg_text_count(elbow->n, n, sizeof n), elbow->sweep.d, elbow->k_min, elbow->k_max,
            elbow->sweep.n_init, elbow->sweep.n_init == 1 ? "" : "s");
-    print_table(elbow);
+    SEG_TRY(print_table(elbow));
     print_notes(elbow);
     report_elbow_choice(elbow);
+    return SEG_OK;
 }
 
 /* ---- JSON ---- */

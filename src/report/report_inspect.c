@@ -153,9 +153,9 @@ static seg_status print_elbow(seg_input *in)
     seg_elbow elbow;
 
     SEG_TRY(seg_elbow_read(in, NULL, &elbow));
-    seg_report_elbow(&elbow);
+    seg_status status = seg_report_elbow(&elbow);
     seg_elbow_release(&elbow);
-    return SEG_OK;
+    return status;
 }
 
 /* Where it comes from, in short. */

@@ -163,6 +163,16 @@ static void print_correlations(FILE *script, const void *what)
 
 /* ---- elbow ---- */
 
+/* The line from the first cost to the last that counts, below which the knee is farthest. */
+static void print_chord(FILE *script, const seg_elbow *elbow)
+{
+    const double *cost = elbow->index[SEG_INDEX_INERTIA];
+    int from = elbow->choice.knee_from, to = elbow->choice.knee_to;
+
+    fprintf(script, "set arrow 1 from %d,%.9g to %d,%.9g nohead dt 3 lc rgb '#808080'\n", from,
+            cost[from - elbow->k_min], to, cost[to - elbow->k_min]);
+}
+
 /* One index by k, drawn as a line; the k that it speaks for stands in the title. */
 static void print_curve(FILE *script, const seg_elbow *elbow, seg_index index, const char *title)
 {
@@ -172,7 +182,7 @@ static void print_curve(FILE *script, const seg_elbow *elbow, seg_index index, c
     for (int i = 0; i < n; i++)
         if (!isnan(elbow->index[index][i]))
             fprintf(script, "%d %.9g\n", elbow->k_min + i, elbow->index[index][i]);
-    fprintf(script, "EOD\nplot $curve using 1:2 with linespoints pt '*' lc rgb '#0072B2'\n");
+    fprintf(script, "EOD\nplot $curve using 1:2 with linespoints pt 'o' lc rgb '#0072B2'\n");
 }
 
 static void print_elbow(FILE *script, const void *what)
@@ -193,7 +203,9 @@ static void print_elbow(FILE *script, const void *what)
                        choice->knee, choice->knee_from, choice->knee_to);
     else
         (void)snprintf(title, sizeof title, "inertia: no knee");
+    if (choice->knee > 0) print_chord(script, elbow);
     print_curve(script, elbow, SEG_INDEX_INERTIA, title);
+    fprintf(script, "unset arrow\n");
     if (choice->silhouette > 0) {
         (void)snprintf(title, sizeof title, "silhouette: highest at k = %d", choice->silhouette);
         print_curve(script, elbow, SEG_INDEX_SILHOUETTE, title);

@@ -51,8 +51,8 @@ int report_name_width(int n, const char *const *names, int most)
         int own = report_text_width(names[i]);
         if (own > width) width = own;
     }
-    if (width > most) width = most;
-    return width > NAME_LEAST ? width : NAME_LEAST;
+    if (most < NAME_LEAST) most = NAME_LEAST;
+    return width < most ? width : most;
 }
 
 static int column_width(const report_table *table, int column)
