@@ -155,7 +155,7 @@ const cli_command cli_elbow = {
             "  Calinski-Harabasz  variance between against within; high is good; likes few\n"
             "                     round clusters; says nothing across tables\n"
             "  smallest cluster   below 1 % it is probably a handful of outliers\n"
-            "  agreement          adjusted Rand index of the other restarts with the best one;\n"
+            "  agreement          adjusted Rand index of the other restarts with the best;\n"
             "                     1: all find the same clusters\n"
             "  gap (--gap)        log inertia against that of clients without clusters; the\n"
             "                     first k that the next one does not beat by its error\n"
