@@ -19,6 +19,7 @@ typedef struct seg_provenance {
     const char *command_line;
     int ranks;
     const char *simd;
+    const char *blas; /* name, version and core of the BLAS library; NULL: not used */
     bool record_host;
 } seg_provenance;
 

@@ -199,6 +199,7 @@ seg_status cli_provenance_start(const cli_session *session, seg_provenance *prov
         .command_line = session->command_line,
         .ranks = seg_comm_size(session->comm),
         .simd = session->kernels->name,
+        .blas = seg_blas_library(),
         .record_host = session->shared->record_host,
     };
     SEG_TRY(cli_options_record(session->command, options));

@@ -46,8 +46,10 @@ static double error_of(const error_bound *bound, double d2)
 static bool is_certain(const error_bound *bound, double best, double second)
 {
     double error = 1.001 * error_of(bound, best);
+    bool precise = error <= PRECISION * best;
 
-    return error <= PRECISION * best && second - best > error + 1.001 * error_of(bound, second);
+    if (second >= INFINITY) return precise; /* one center */
+    return precise && second - best > error + 1.001 * error_of(bound, second);
 }
 
 /* The two nearest centers of one client in float64, column by column; ties to the lowest. */

@@ -93,6 +93,7 @@ static seg_status write_run(const seg_provenance *p, seg_output *out)
     SEG_TRY(write_text(out, STORE_RUN, "simd", p->simd));
     SEG_TRY(write_text(out, STORE_RUN, "mpi", seg_comm_library()));
     SEG_TRY(write_text(out, STORE_RUN, "hdf5", seg_store_library()));
+    if (p->blas) SEG_TRY(write_text(out, STORE_RUN, "blas", p->blas));
     if (job) SEG_TRY(write_text(out, STORE_RUN, "slurm_job_id", job));
     return p->record_host ? write_host(out) : SEG_OK;
 }
