@@ -45,6 +45,7 @@ COMMANDS = {
     "fit from centers": (["fit", "{clients.h5}", *OUT, "-k", "3", "--init", "{model.h5}"], ["out.h5"]),
     "fit otherwise": (["fit", "{clients.h5}", *OUT, *FEW, "--init", "random", "--impute", "mean", "--scale", "robust"],
                       ["out.h5"]),
+    "fit on a code": (["fit", "{clients.h5}", *OUT, *FEW, "--embed", "autoencoder", "--ae-epochs", "1"], ["out.h5"]),
     "fit with a match": (["fit", "{clients.h5}", *OUT, *FEW, "--match", "{model.h5}"], ["out.h5"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
@@ -55,6 +56,7 @@ COMMANDS = {
 }
 FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["previous", "match"], "fit with a match"),
+         **dict.fromkeys(["autoencoder", "training", "encode", "embedding"], "fit on a code"),
          **dict.fromkeys(["sweep", "elbow", "panel", "silhouette", "assess", "gap", "stability"], "elbow")}
 
 
