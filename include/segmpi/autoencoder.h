@@ -64,6 +64,10 @@ typedef struct seg_autoencoder {
 int64_t seg_ae_weights(const seg_ae_opts *opts, int i);
 int64_t seg_ae_bias(const seg_ae_opts *opts, int i);
 
+/* Local.  Weights and biases of a network on d columns, and bytes that its training allocates. */
+int64_t seg_ae_size(const seg_ae_opts *opts, int d);
+int64_t seg_ae_memory(const seg_ae_opts *opts, int d);
+
 /* Collective.  SEG_ERR_DATA with advice if the loss stops being finite.  `ae` is empty on failure.
  */
 seg_status seg_ae_fit(seg_comm *comm, const seg_matrix *m, const seg_ae_opts *opts,

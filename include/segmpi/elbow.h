@@ -89,38 +89,14 @@ typedef struct seg_elbow {
  * failure. */
 seg_status seg_elbow_run(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                          const seg_elbow_opts *opts, seg_elbow *elbow);
-/* Collective.  The same from a table: prepares it, `prep` owned by the caller too. */
-seg_status seg_elbow_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
-                         const seg_prep_opts *prep_opts, const seg_elbow_opts *opts, seg_prep *prep,
-                         seg_elbow *elbow);
 void seg_elbow_release(seg_elbow *elbow); /* accepts an empty one */
 
 /* Local.  The choice from the figures of an elbow. */
 seg_elbow_choice seg_elbow_choose(const seg_elbow *elbow);
 
-/* What an elbow will need, before it is run. */
-typedef struct seg_elbow_plan {
-    int64_t n;     /* clients */
-    int d;         /* columns */
-    int n_groups;  /* of k whose fits share passes */
-    int64_t sweep; /* bytes that the rank with most rows will allocate for the fits at their peak */
-    int64_t memory; /* in all */
-} seg_elbow_plan;
-
-/* Local; allocates and reads nothing. */
-seg_elbow_plan seg_elbow_plan_of(const seg_table *table, int n_ranks, const seg_elbow_opts *opts);
-
-/* Collective.  elbow.h5; commits `out`. */
-seg_status seg_elbow_write(seg_comm *comm, const seg_elbow *elbow, const seg_prep *prep,
-                           const seg_provenance *provenance, seg_output *out);
 /* Local.  The arrays of an elbow into group `group` ("" is the root) of a file that has the
  * dimension `feature`, or `code` where a code of the features was swept: `prep` is then NULL. */
 seg_status seg_elbow_write_group(const seg_elbow *elbow, const seg_prep *prep, const char *group,
                                  seg_output *out);
 /* Local.  `elbow` is empty on failure. */
 seg_status seg_elbow_read_group(seg_input *in, const char *group, seg_elbow *elbow);
-/* Local.  elbow.h5; prep may be NULL, otherwise owned by the caller. */
-seg_status seg_elbow_read(seg_input *in, seg_prep *prep, seg_elbow *elbow);
-/* Local.  The elbow of a file that was made from the same table, prepared as `prep` says;
- * SEG_ERR_DATA if it was not. */
-seg_status seg_elbow_load(const char *path, const seg_prep *prep, seg_elbow *elbow);

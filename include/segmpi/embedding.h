@@ -45,6 +45,10 @@ seg_status seg_embedding_workspace(const seg_embedding *e, float **work);
  * not rounded to the grid; error [n] as reconstruction_error (NULL: not wanted). */
 void seg_embedding_rows(const seg_embedding *e, int64_t n, const double *z, float *work,
                         double *code, float *error);
+/* Local.  True if both have learned the same, to the bit; options do not count. */
+bool seg_embedding_same(const seg_embedding *a, const seg_embedding *b);
+/* Local.  Bytes that learning and applying allocate on a rank beside the two matrices. */
+int64_t seg_embedding_memory(int64_t rows, int d, const seg_embed_opts *opts);
 seg_status seg_embedding_write(const seg_embedding *e, seg_output *out); /* group embedding/ */
 seg_status seg_embedding_read(seg_input *in, seg_embedding *e);
 void seg_embedding_release(seg_embedding *e);

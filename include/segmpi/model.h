@@ -18,8 +18,8 @@ typedef struct seg_fit_opts {
     seg_segments_opts segments;
     const char *match_path; /* an earlier model, whose segments keep number and name; NULL: none */
     bool choose_k;          /* the k that an elbow recommends, instead of kmeans.n_clusters */
-    const char
-        *elbow_path; /* of the same table and preparation; NULL: run if a k is to be chosen */
+    const char *elbow_path; /* of the same table, preparation and embedding; NULL: run if a k is to
+                               be chosen */
     seg_elbow_opts elbow;
     const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
                                       kmeans/cluster_centers_original */
@@ -43,7 +43,20 @@ typedef struct seg_fit_plan {
     int d;                /* columns */
     int64_t memory;       /* bytes that the rank with most rows will allocate at its peak */
     int64_t output_bytes; /* of the row arrays of model.h5, which make nearly all of it */
+    int64_t weights;      /* of an autoencoder; 0: none is trained */
+    double flops;         /* of its training, at most, on all ranks together */
 } seg_fit_plan;
+
+/* What a sweep over k alone will need. */
+typedef struct seg_elbow_plan {
+    int64_t n;     /* clients */
+    int d;         /* columns */
+    int n_groups;  /* of k whose fits share passes */
+    int64_t sweep; /* bytes that the rank with most rows will allocate for the fits at their peak */
+    int64_t memory;  /* in all */
+    int64_t weights; /* as above */
+    double flops;
+} seg_elbow_plan;
 
 /* Collective.  `extra`: columns of the same clients that are only profiled, or NULL.  `model` is
  * empty on failure. */
@@ -54,6 +67,20 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
 /* Collective.  Rank 0 writes everything small, all ranks their labels; commits `out`. */
 seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_table *table,
                            const seg_provenance *provenance, seg_output *out);
+/* Collective.  The part of the method that `elbow` runs: fills prep, embedding and elbow of a model
+ * and leaves the rest empty.  The whole is empty on failure. */
+seg_status seg_model_sweep(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
+                           const seg_fit_opts *opts, seg_model *model);
+/* Local; allocates and reads nothing. */
+seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
+/* Collective.  elbow.h5, with these three parts; commits `out`. */
+seg_status seg_elbow_write(seg_comm *comm, const seg_model *model, const seg_provenance *provenance,
+                           seg_output *out);
+/* Local.  The same three parts from it; `model` is empty on failure. */
+seg_status seg_elbow_read(seg_input *in, seg_model *model);
+/* Local.  The elbow of a file into `model`, whose preparation and embedding are learned already;
+ * SEG_ERR_DATA if the file's are others. */
+seg_status seg_elbow_load(const char *path, seg_model *model);
 /* Local.  Everything but the labels.  `model` is empty on failure. */
 seg_status seg_model_read(seg_input *in, seg_model *model);
 void seg_model_release(seg_model *model);

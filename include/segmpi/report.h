@@ -20,10 +20,11 @@ seg_status seg_report_model_json(const seg_model *model, seg_json **out);
 void seg_report_describe(const seg_describe *d);
 /* All of its figures; owned by the caller (seg_json_free). */
 seg_json *seg_report_describe_json(const seg_describe *d);
-/* A line for each k, which k each rule names, and the recommended one with its reason. */
-seg_status seg_report_elbow(const seg_elbow *elbow);
+/* A line for each k, which k each rule names, and the recommended one with its reason.  Of
+ * a model that a sweep has filled, or an elbow.h5. */
+seg_status seg_report_elbow(const seg_model *model);
 /* The same figures, owned by the caller (seg_json_free). */
-seg_json *seg_report_elbow_json(const seg_elbow *elbow);
+seg_json *seg_report_elbow_json(const seg_model *model);
 
 void seg_report_plan(const seg_fit_plan *plan);
 void seg_report_elbow_plan(const seg_elbow_plan *plan);

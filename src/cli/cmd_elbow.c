@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "cli_internal.h"
-#include "segmpi/elbow.h"
 #include "segmpi/memory.h"
+#include "segmpi/model.h"
 #include "segmpi/report.h"
 
 static struct {
@@ -74,22 +74,25 @@ static seg_status check(const cli_session *session)
                     session->method->k_max, opts.k_min);
 }
 
-static seg_elbow_opts elbow_opts(const cli_session *session)
+static seg_fit_opts fit_opts(const cli_session *session)
 {
-    return (seg_elbow_opts) {
-        .sweep = { .k_min = opts.k_min,
-                   .k_max = session->method->k_max,
-                   .kmeans = session->method->kmeans,
-                   .memory_limit = session->method->memory_limit },
-        .n_references = opts.n_references,
-        .gap_kind = opts.gap_kind,
-        .n_bootstraps = opts.n_bootstraps,
+    const cli_method *method = session->method;
+
+    return (seg_fit_opts) {
+        .prep = method->prep,
+        .embed = method->embed,
+        .elbow = { .sweep = { .k_min = opts.k_min,
+                              .k_max = method->k_max,
+                              .kmeans = method->kmeans,
+                              .memory_limit = method->memory_limit },
+                   .n_references = opts.n_references,
+                   .gap_kind = opts.gap_kind,
+                   .n_bootstraps = opts.n_bootstraps },
     };
 }
 
 /* Collective. */
-static seg_status write_elbow(cli_session *session, const seg_elbow *elbow, const seg_prep *prep,
-                              seg_table *table)
+static seg_status write_elbow(cli_session *session, const seg_model *model, seg_table *table)
 {
     seg_status status = SEG_OK;
     seg_provenance provenance;
@@ -100,7 +103,7 @@ static seg_status write_elbow(cli_session *session, const seg_elbow *elbow, cons
     SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "elbow", session->shared->force, &out));
-    SEG_TRY_OR_DONE(seg_elbow_write(session->comm, elbow, prep, &provenance, out));
+    SEG_TRY_OR_DONE(seg_elbow_write(session->comm, model, &provenance, out));
 done:
     seg_output_free(out);
     seg_free(options);
@@ -110,32 +113,29 @@ done:
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
-    const seg_elbow_opts elbow_options = elbow_opts(session);
+    const seg_fit_opts sweep = fit_opts(session);
     const char *outputs[] = { opts.output, session->shared->json };
     const char *inputs[] = { session->arguments[0] };
     seg_table *table = NULL;
-    seg_prep prep = { 0 };
-    seg_elbow elbow = { 0 };
+    seg_model model = { 0 };
     seg_json *json = NULL;
 
     SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 1, inputs));
     SEG_TRY_OR_DONE(seg_table_open(session->comm, inputs[0], &session->method->table, &table));
-    seg_elbow_plan plan = seg_elbow_plan_of(table, seg_comm_size(session->comm), &elbow_options);
+    seg_elbow_plan plan = seg_model_sweep_plan(table, seg_comm_size(session->comm), &sweep);
     if (session->shared->dry_run) {
         if (seg_comm_rank(session->comm) == 0) seg_report_elbow_plan(&plan);
         goto done;
     }
     seg_report_elbow_memory(&plan);
-    SEG_TRY_OR_DONE(seg_elbow_fit(session->comm, session->kernels, table, &session->method->prep,
-                                  &elbow_options, &prep, &elbow));
-    SEG_TRY_OR_DONE(write_elbow(session, &elbow, &prep, table));
-    if (cli_wants_json(session)) json = seg_report_elbow_json(&elbow);
+    SEG_TRY_OR_DONE(seg_model_sweep(session->comm, session->kernels, table, &sweep, &model));
+    SEG_TRY_OR_DONE(write_elbow(session, &model, table));
+    if (cli_wants_json(session)) json = seg_report_elbow_json(&model);
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK, json));
     SEG_TRY_OR_DONE(
-        seg_agree(session->comm, cli_shows_result(session) ? seg_report_elbow(&elbow) : SEG_OK));
+        seg_agree(session->comm, cli_shows_result(session) ? seg_report_elbow(&model) : SEG_OK));
 done:
-    seg_elbow_release(&elbow);
-    seg_prep_release(&prep);
+    seg_model_release(&model);
     seg_table_free(table);
     return status;
 }
@@ -165,11 +165,12 @@ const cli_command cli_elbow = {
             "the range of k, which is printed beside it.\n\n"
             "  mpirun -n 4 segmpi elbow clients.h5 -o elbow.h5\n"
             "  segmpi elbow clients.h5 -o elbow.h5 --k-max 12 --gap 20 --stability 50\n"
-            "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
+            "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n\n"
+            "fit takes a sweep only with the same options of preparation and --embed.\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
-              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_SWEEP,
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP,
     .least_arguments = 1,
     .most_arguments = 1,
     .check = check,

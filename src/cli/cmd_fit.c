@@ -204,8 +204,6 @@ static seg_status check(const cli_session *session)
 
     if (opts.method == SEG_INIT_CENTERS && session->method->embed.method != SEG_EMBED_NONE)
         return SEG_FAIL(SEG_ERR_USAGE, "--init FILE and --embed do not go together");
-    if (opts.elbow && session->method->embed.method != SEG_EMBED_NONE)
-        return SEG_FAIL(SEG_ERR_USAGE, "--elbow and --embed do not go together");
     if (k == 0 && opts.method == SEG_INIT_CENTERS)
         return SEG_FAIL(SEG_ERR_USAGE, "-k auto does not go with starting centers from a file");
     if (*n == 0) *n = k > 0 && k < SEGMENTS ? k : SEGMENTS;

@@ -66,10 +66,24 @@ int ae_largest_width(const seg_ae_opts *opts)
     return most;
 }
 
+static seg_ae_opts complete(const seg_ae_opts *opts, int d)
+{
+    seg_ae_opts whole = *opts;
+
+    whole.width[0] = whole.width[opts->n_layers] = d;
+    return whole;
+}
+
+int64_t seg_ae_size(const seg_ae_opts *opts, int d)
+{
+    const seg_ae_opts whole = complete(opts, d);
+
+    return seg_ae_weights(&whole, opts->n_layers + 1);
+}
+
 seg_status ae_init(seg_autoencoder *ae, const seg_ae_opts *opts, int d)
 {
-    *ae = (seg_autoencoder) { .opts = *opts };
-    ae->opts.width[0] = ae->opts.width[opts->n_layers] = d;
+    *ae = (seg_autoencoder) { .opts = complete(opts, d) };
     ae->n_params = seg_ae_weights(&ae->opts, opts->n_layers + 1);
     SEG_TRY(seg_fault("autoencoder_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(ae->n_params, sizeof *ae->params, &ae->params));

@@ -74,6 +74,21 @@ static seg_status training_init(training *t, const seg_matrix *m, const seg_ae_o
     return seg_alloc(t->gathered * m->d + 1, sizeof *t->rows, &t->rows);
 }
 
+/* As in training_init(). */
+int64_t seg_ae_memory(const seg_ae_opts *opts, int d)
+{
+    seg_ae_opts whole = *opts;
+    int64_t n = seg_ae_size(opts, d), batches = GATHER_ROWS / opts->batch;
+
+    whole.width[0] = whole.width[opts->n_layers] = d;
+    int64_t step = ae_activations_size(&whole, SEG_AE_BLOCK_ROWS) +
+                   2 * SEG_AE_BLOCK_ROWS * ae_largest_width(&whole) +
+                   (batches > 0 ? batches : 1) * opts->batch * d;
+    int64_t learning = n * (int64_t)(5 * sizeof(float) + sizeof(int64_t)) + 4 * step;
+    int64_t applying = 4 * (n + ae_activations_size(&whole, SEG_BLOCK_ROWS));
+    return learning > applying ? learning : applying;
+}
+
 /* ---- one step ---- */
 
 /* The first `rows` of a micro-block's rows; the others are zero. */

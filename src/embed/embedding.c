@@ -162,6 +162,44 @@ done:
 
 /* ---- the stage ---- */
 
+int64_t seg_embedding_memory(int64_t rows, int d, const seg_embed_opts *opts)
+{
+    int64_t width = seg_embedding_width(d, opts), block = SEG_BLOCK_ROWS * (d + width) * 8;
+
+    if (opts->method != SEG_EMBED_AUTOENCODER) return block;
+    return block + rows * (int64_t)sizeof(float) + seg_ae_memory(&opts->autoencoder, d);
+}
+
+static bool same_doubles(int64_t n, const double *a, const double *b)
+{
+    return memcmp(a, b, (size_t)n * sizeof *a) == 0;
+}
+
+static bool same_network(const seg_autoencoder *a, const seg_autoencoder *b)
+{
+    size_t widths = (size_t)(a->opts.n_layers + 1) * sizeof *a->opts.width;
+
+    return a->opts.n_layers == b->opts.n_layers && a->opts.code == b->opts.code &&
+           a->opts.activation == b->opts.activation &&
+           a->opts.code_activation == b->opts.code_activation &&
+           memcmp(a->opts.width, b->opts.width, widths) == 0 &&
+           memcmp(a->params, b->params, (size_t)a->n_params * sizeof *a->params) == 0;
+}
+
+bool seg_embedding_same(const seg_embedding *a, const seg_embedding *b)
+{
+    int n = a->d_out, d = a->d_in;
+
+    if (a->opts.method != b->opts.method) return false;
+    if (a->opts.method == SEG_EMBED_NONE) return true;
+    if (n != b->d_out || d != b->d_in || !same_doubles(n, a->max_abs, b->max_abs)) return false;
+    if (a->opts.method == SEG_EMBED_AUTOENCODER)
+        return same_network(&a->autoencoder, &b->autoencoder);
+    return same_doubles(n, a->whitening, b->whitening) &&
+           same_doubles(d, a->pca.mean, b->pca.mean) &&
+           same_doubles((int64_t)n * d, a->pca.components, b->pca.components);
+}
+
 /* Collective. */
 static seg_status learn(seg_comm *comm, const seg_matrix *m, seg_embedding *e)
 {

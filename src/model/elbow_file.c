@@ -237,22 +237,27 @@ seg_status seg_elbow_write_group(const seg_elbow *elbow, const seg_prep *prep, c
 }
 
 /* Rank 0. */
-static seg_status write_file(const seg_elbow *elbow, const seg_prep *prep,
-                             const seg_provenance *provenance, seg_output *out)
+static seg_status write_file(const seg_model *model, const seg_provenance *provenance,
+                             seg_output *out)
 {
+    const seg_prep *prep = &model->prep;
+    bool embedded = model->embedding.opts.method != SEG_EMBED_NONE;
+
     SEG_TRY(seg_output_names(out, "feature", prep->d, (const char *const *)prep->names));
+    if (embedded) SEG_TRY(seg_output_dim(out, "code", model->embedding.d_out));
     SEG_TRY(seg_prep_write(prep, out));
-    SEG_TRY(seg_elbow_write_group(elbow, prep, "", out));
+    SEG_TRY(seg_embedding_write(&model->embedding, out));
+    SEG_TRY(seg_elbow_write_group(&model->elbow, embedded ? NULL : prep, "", out));
     return seg_provenance_write(provenance, out);
 }
 
-seg_status seg_elbow_write(seg_comm *comm, const seg_elbow *elbow, const seg_prep *prep,
-                           const seg_provenance *provenance, seg_output *out)
+seg_status seg_elbow_write(seg_comm *comm, const seg_model *model, const seg_provenance *provenance,
+                           seg_output *out)
 {
     seg_status local = SEG_OK;
 
     seg_phase_begin("write");
-    if (seg_comm_rank(comm) == 0) local = write_file(elbow, prep, provenance, out);
+    if (seg_comm_rank(comm) == 0) local = write_file(model, provenance, out);
     SEG_TRY(seg_output_commit(comm, out, local));
     seg_phase_end();
     return SEG_OK;
@@ -388,12 +393,23 @@ done:
     return status;
 }
 
-seg_status seg_elbow_read(seg_input *in, seg_prep *prep, seg_elbow *elbow)
+seg_status seg_elbow_read(seg_input *in, seg_model *model)
 {
-    SEG_TRY(seg_input_expect(in, "elbow"));
-    SEG_TRY(seg_elbow_read_group(in, "", elbow));
-    seg_status status = prep ? seg_prep_read(in, prep) : SEG_OK;
-    if (status != SEG_OK) seg_elbow_release(elbow);
+    seg_status status = SEG_OK;
+    const seg_embedding *e = &model->embedding;
+
+    *model = (seg_model) { 0 };
+    SEG_TRY_OR_DONE(seg_input_expect(in, "elbow"));
+    SEG_TRY_OR_DONE(seg_prep_read(in, &model->prep));
+    SEG_TRY_OR_DONE(seg_embedding_read(in, &model->embedding));
+    SEG_TRY_OR_DONE(seg_elbow_read_group(in, "", &model->elbow));
+    bool embedded = e->opts.method != SEG_EMBED_NONE;
+    if (model->elbow.sweep.d != (embedded ? e->d_out : model->prep.d) ||
+        (embedded && e->d_in != model->prep.d))
+        status =
+            SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not fit together", seg_input_path(in));
+done:
+    if (status != SEG_OK) seg_model_release(model);
     return status;
 }
 
@@ -411,26 +427,34 @@ static bool is_same(const seg_prep *a, const seg_prep *b)
            memcmp(a->transform, b->transform, ints) == 0 && memcmp(a->grid, b->grid, ints) == 0;
 }
 
-seg_status seg_elbow_load(const char *path, const seg_prep *prep, seg_elbow *elbow)
+static seg_status expect_same(const seg_model *model, const seg_model *swept)
+{
+    if (!is_same(&model->prep, &swept->prep))
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "the sweep was made from another table, or with other options of "
+                        "preparation; run elbow again");
+    if (!seg_embedding_same(&model->embedding, &swept->embedding))
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "the sweep was made on another embedding; run elbow again with the options "
+                        "--embed, --ae-... and --seed of this fit");
+    return SEG_OK;
+}
+
+seg_status seg_elbow_load(const char *path, seg_model *model)
 {
     seg_status status = SEG_OK;
     seg_input *in = NULL;
-    seg_prep other = { 0 };
+    seg_model swept = { 0 };
 
-    *elbow = (seg_elbow) { 0 };
     SEG_TRY_OR_DONE(seg_fault("elbow_read", SEG_ERR_IO));
     SEG_TRY_OR_DONE(seg_input_open(path, &in));
-    SEG_TRY_OR_DONE(seg_elbow_read(in, &other, elbow));
-    if (!is_same(prep, &other))
-        status = SEG_FAIL(SEG_ERR_DATA,
-                          "the sweep was made from another table, or with other options of "
-                          "preparation; run elbow again");
+    SEG_TRY_OR_DONE(seg_elbow_read(in, &swept));
+    SEG_TRY_OR_DONE(expect_same(model, &swept));
+    model->elbow = swept.elbow;
+    swept.elbow = (seg_elbow) { 0 };
 done:
-    if (status != SEG_OK) {
-        seg_error_while("reading the sweep over k from '%s'", path);
-        seg_elbow_release(elbow);
-    }
-    seg_prep_release(&other);
+    if (status != SEG_OK) seg_error_while("reading the sweep over k from '%s'", path);
+    seg_model_release(&swept);
     seg_input_close(in);
     return status;
 }

@@ -1,4 +1,5 @@
-/* The elbow on one screen: table -> prepared matrix -> a fit for every k -> indices -> choice. */
+/* The elbow on one screen: table -> prepared matrix -> code -> a fit for every k -> indices ->
+ * choice. */
 #include <math.h>
 
 #include "model_internal.h"
@@ -38,23 +39,25 @@ done:
     return status;
 }
 
-seg_status seg_elbow_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
-                         const seg_prep_opts *prep_opts, const seg_elbow_opts *opts, seg_prep *prep,
-                         seg_elbow *elbow)
+seg_status seg_model_sweep(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
+                           const seg_fit_opts *opts, seg_model *model)
 {
     seg_status status = SEG_OK;
-    seg_matrix m = { 0 };
+    seg_matrix m = { 0 }, code = { 0 };
+    const seg_matrix *x = &m; /* what is clustered */
 
-    *prep = (seg_prep) { 0 };
-    *elbow = (seg_elbow) { 0 };
-    seg_phase_begin("prepare");
-    SEG_TRY_OR_DONE(seg_prep_fit(comm, table, prep_opts, prep));
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_prep_apply(prep, table, &m)));
-    SEG_TRY_OR_DONE(seg_elbow_run(comm, kernels, &m, opts, elbow));
+    *model = (seg_model) { 0 };
+    SEG_TRY_OR_DONE(model_prepare(comm, table, opts, model, &m, &code));
+    if (opts->embed.method != SEG_EMBED_NONE) {
+        seg_matrix_release(&m);
+        x = &code;
+    }
+    SEG_TRY_OR_DONE(seg_elbow_run(comm, kernels, x, &opts->elbow, &model->elbow));
 done:
     seg_phase_end();
-    if (status != SEG_OK) seg_prep_release(prep);
+    if (status != SEG_OK) seg_model_release(model);
     seg_matrix_release(&m);
+    seg_matrix_release(&code);
     return status;
 }
 

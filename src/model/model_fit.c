@@ -1,17 +1,29 @@
 /* The method on one screen: table -> statistics -> prepared matrix -> code -> PCA -> number of
  * clusters -> clusters -> segments. */
+#include "model_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
-#include "segmpi/model.h"
 #include "segmpi/timer.h"
+
+seg_status model_prepare(seg_comm *comm, seg_table *table, const seg_fit_opts *opts,
+                         seg_model *model, seg_matrix *m, seg_matrix *code)
+{
+    seg_phase_begin("prepare");
+    SEG_TRY(seg_prep_fit(comm, table, &opts->prep, &model->prep));
+    SEG_TRY(seg_agree(comm, seg_prep_apply(&model->prep, table, m)));
+    if (opts->embed.method == SEG_EMBED_NONE) return SEG_OK;
+
+    seg_phase_begin("embed");
+    SEG_TRY(seg_embedding_fit(comm, m, &opts->embed, &model->embedding));
+    return seg_agree(comm, seg_embedding_apply(&model->embedding, m, code));
+}
 
 /* Collective.  The elbow of a file, or one that is run to choose k; none otherwise. */
 static seg_status elbow_of(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                            const seg_fit_opts *opts, seg_model *model)
 {
-    if (opts->elbow_path)
-        return seg_agree(comm, seg_elbow_load(opts->elbow_path, &model->prep, &model->elbow));
+    if (opts->elbow_path) return seg_agree(comm, seg_elbow_load(opts->elbow_path, model));
     if (opts->choose_k) return seg_elbow_run(comm, kernels, m, &opts->elbow, &model->elbow);
     return SEG_OK;
 }
@@ -53,16 +65,8 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     SEG_TRY_OR_DONE(seg_guide_load(comm, &input, &opts->segments, &guide));
     seg_phase_begin("statistics");
     SEG_TRY_OR_DONE(seg_describe_run(comm, table, &statistics, &model->statistics));
-    seg_phase_begin("prepare");
-    SEG_TRY_OR_DONE(seg_prep_fit(comm, table, &opts->prep, &model->prep));
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_prep_apply(&model->prep, table, &m)));
-
-    if (opts->embed.method != SEG_EMBED_NONE) {
-        seg_phase_begin("embed");
-        SEG_TRY_OR_DONE(seg_embedding_fit(comm, &m, &opts->embed, &model->embedding));
-        SEG_TRY_OR_DONE(seg_agree(comm, seg_embedding_apply(&model->embedding, &m, &code)));
-        input.space = x = &code;
-    }
+    SEG_TRY_OR_DONE(model_prepare(comm, table, opts, model, &m, &code));
+    if (opts->embed.method != SEG_EMBED_NONE) input.space = x = &code;
     seg_phase_begin("pca");
     SEG_TRY_OR_DONE(seg_pca_fit(comm, x, &model->pca));
 

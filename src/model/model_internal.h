@@ -1,7 +1,12 @@
-/* Inside model/: the parts of an elbow. */
+/* Inside model/: the parts of a fit and of an elbow. */
 #pragma once
 
-#include "segmpi/elbow.h"
+#include "segmpi/model.h"
+
+/* Collective.  What a model learns before it clusters: preparation and embedding.  The prepared
+ * matrix, and its code where there is an embedding; owned by the caller. */
+seg_status model_prepare(seg_comm *comm, seg_table *table, const seg_fit_opts *opts,
+                         seg_model *model, seg_matrix *m, seg_matrix *code);
 
 /* Collective.  Labels of every k from the centers of the sweep, and the indices of each. */
 seg_status model_assess(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,

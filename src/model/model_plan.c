@@ -67,6 +67,18 @@ static int64_t clusters_memory(int64_t n, int64_t rows, int width, const seg_fit
     return larger(choosing, seg_kmeans_memory(n, rows, width, &kmeans));
 }
 
+/* Of an autoencoder: its size, and the operations of its training: two for each weight and client
+ * forward, four backward. */
+static void plan_training(const seg_fit_opts *opts, int64_t n, int d, int64_t *weights,
+                          double *flops)
+{
+    const seg_ae_opts *ae = &opts->embed.autoencoder;
+
+    if (opts->embed.method != SEG_EMBED_AUTOENCODER) return;
+    *weights = seg_ae_size(ae, d);
+    *flops = 6.0 * (double)*weights * (double)n * ae->epochs;
+}
+
 seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
@@ -74,33 +86,45 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
     int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
     int64_t width = seg_embedding_width((int)d, &opts->embed); /* of what is clustered */
     int64_t kmeans = clusters_memory(n, rows, (int)width, opts);
-    int64_t code = width == d ? 0 : (rows + SEG_LANES) * width * (int64_t)sizeof(float);
+    bool embedded = opts->embed.method != SEG_EMBED_NONE;
+    int64_t code = embedded ? (rows + SEG_LANES) * width * (int64_t)sizeof(float) : 0;
+    int64_t embedding = embedded ? seg_embedding_memory(rows, (int)d, &opts->embed) : 0;
     int k = most_clusters(opts), label_bytes = (k <= INT16_MAX + 1 ? 2 : 4) + (k <= SEG_REFINE_MAX);
     int64_t segments =
         12 * rows + seg_segments_memory(n, rows, (int)d, k, opts->segments.n_segments);
 
-    return (seg_fit_plan) {
+    seg_fit_plan plan = {
         .n = n,
         .d = (int)d,
-        .memory = larger(prep_memory(d), SEG_SLICE_ROWS * d * 8 + matrix + code +
-                                             larger(pca_memory(d), larger(kmeans, segments))),
+        .memory = larger(prep_memory(d),
+                         SEG_SLICE_ROWS * d * 8 + matrix + code +
+                             larger(larger(pca_memory(d), embedding), larger(kmeans, segments))),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)),
     };
+    plan_training(opts, n, (int)d, &plan.weights, &plan.flops);
+    return plan;
 }
 
-seg_elbow_plan seg_elbow_plan_of(const seg_table *table, int n_ranks, const seg_elbow_opts *opts)
+seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
     int64_t rows = most_rows(n, n_ranks), slice = SEG_SLICE_ROWS * d * 8;
-    int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
-    int64_t sweep = seg_sweep_memory(n, rows, (int)d, &opts->sweep);
+    int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float), embedding = 0;
+    int width = seg_embedding_width((int)d, &opts->embed);
+    int64_t swept = (rows + SEG_LANES) * width * (int64_t)sizeof(float);
+    int64_t sweep = seg_sweep_memory(n, rows, width, &opts->elbow.sweep);
+    int64_t runs = larger(sweep, assessment_memory(n, rows, width, &opts->elbow));
 
-    return (seg_elbow_plan) {
+    if (opts->embed.method != SEG_EMBED_NONE)
+        embedding = matrix + swept +
+                    larger(pca_memory(d), seg_embedding_memory(rows, (int)d, &opts->embed));
+    seg_elbow_plan plan = {
         .n = n,
         .d = (int)d,
-        .n_groups = seg_sweep_groups(rows, (int)d, &opts->sweep),
+        .n_groups = seg_sweep_groups(rows, width, &opts->elbow.sweep),
         .sweep = sweep,
-        .memory = larger(prep_memory(d),
-                         slice + matrix + larger(sweep, assessment_memory(n, rows, d, opts))),
+        .memory = larger(prep_memory(d), slice + larger(larger(matrix, embedding), swept + runs)),
     };
+    plan_training(opts, n, (int)d, &plan.weights, &plan.flops);
+    return plan;
 }

@@ -223,13 +223,15 @@ void report_elbow_choice(const seg_elbow *elbow)
                             "it is made of outliers.");
 }
 
-seg_status seg_report_elbow(const seg_elbow *elbow)
+seg_status seg_report_elbow(const seg_model *model)
 {
+    const seg_elbow *elbow = &model->elbow;
     char n[32];
 
     printf("%s clients, %d features, k from %d to %d, %d restart%s each\n",
-           seg_text_count(elbow->n, n, sizeof n), elbow->sweep.d, elbow->k_min, elbow->k_max,
+           seg_text_count(elbow->n, n, sizeof n), model->prep.d, elbow->k_min, elbow->k_max,
            elbow->sweep.n_init, elbow->sweep.n_init == 1 ? "" : "s");
+    report_embedding(&model->embedding);
     SEG_TRY(print_table(elbow));
     print_notes(elbow);
     report_elbow_choice(elbow);
@@ -283,7 +285,7 @@ static seg_json *fit_json(const seg_elbow *elbow, int i)
     return json;
 }
 
-seg_json *seg_report_elbow_json(const seg_elbow *elbow)
+seg_json *report_sweep_json(const seg_elbow *elbow)
 {
     seg_json *json = seg_json_object(), *fits = seg_json_array();
 
@@ -293,5 +295,13 @@ seg_json *seg_report_elbow_json(const seg_elbow *elbow)
         seg_json_add(fits, NULL, fit_json(elbow, i));
     seg_json_add(json, "fits", fits);
     add_choice(json, elbow);
+    return json;
+}
+
+seg_json *seg_report_elbow_json(const seg_model *model)
+{
+    seg_json *json = report_sweep_json(&model->elbow);
+
+    report_embedding_json(json, &model->embedding);
     return json;
 }

@@ -150,11 +150,11 @@ static seg_status print_describe(seg_input *in)
 
 static seg_status print_elbow(seg_input *in)
 {
-    seg_elbow elbow;
+    seg_model model;
 
-    SEG_TRY(seg_elbow_read(in, NULL, &elbow));
-    seg_status status = seg_report_elbow(&elbow);
-    seg_elbow_release(&elbow);
+    SEG_TRY(seg_elbow_read(in, &model));
+    seg_status status = seg_report_elbow(&model);
+    seg_model_release(&model);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "segmpi/elbow.h"
+#include "segmpi/embedding.h"
 #include "segmpi/error.h"
 #include "segmpi/json.h"
 #include "segmpi/segment.h"
@@ -24,6 +25,12 @@ int report_text_width(const char *text);
 void report_paragraph(int margin, const char *text);
 /* True where the terminal's encoding is UTF-8, by the environment. */
 bool report_is_utf8(void);
+/* What is clustered instead of the features, in words and as JSON; nothing where there is no
+ * embedding. */
+void report_embedding(const seg_embedding *e);
+void report_embedding_json(seg_json *json, const seg_embedding *e);
+/* All figures of a sweep. */
+seg_json *report_sweep_json(const seg_elbow *elbow);
 /* Which k each rule names, and the recommended one. */
 void report_elbow_choice(const seg_elbow *elbow);
 /* Segments of n clients, in words and as JSON; nothing where there are none. */

@@ -57,11 +57,13 @@ static void add_components(seg_json *json, const seg_pca *pca)
     seg_json_add(json, "pca", part);
 }
 
-static void add_embedding(seg_json *json, const seg_embedding *e)
+void report_embedding_json(seg_json *json, const seg_embedding *e)
 {
     const seg_autoencoder *ae = &e->autoencoder;
-    seg_json *part = seg_json_object(), *widths;
+    seg_json *part, *widths;
 
+    if (e->opts.method == SEG_EMBED_NONE) return;
+    part = seg_json_object();
     seg_json_add(json, "embedding", part);
     seg_json_add_int(part, "n_columns", e->d_out);
     if (e->opts.method == SEG_EMBED_PCA) {
@@ -88,11 +90,10 @@ seg_status seg_report_model_json(const seg_model *model, seg_json **out)
     *out = seg_json_object();
     report_segments_json(*out, &model->segments, model->prep.n);
     add_columns(*out, &model->prep);
-    if (model->embedding.opts.method != SEG_EMBED_NONE) add_embedding(*out, &model->embedding);
+    report_embedding_json(*out, &model->embedding);
     add_clusters(*out, model, original);
     add_components(*out, &model->pca);
-    if (model->elbow.sweep.n_k > 0)
-        seg_json_add(*out, "elbow", seg_report_elbow_json(&model->elbow));
+    if (model->elbow.sweep.n_k > 0) seg_json_add(*out, "elbow", report_sweep_json(&model->elbow));
     seg_free(original);
     return SEG_OK;
 }

@@ -66,7 +66,7 @@ static void print_preparation(const seg_prep *prep)
     printf("  scale      %s\n", scale_words[opts->scale]);
 }
 
-static void print_embedding(const seg_embedding *e)
+void report_embedding(const seg_embedding *e)
 {
     const seg_autoencoder *ae = &e->autoencoder;
 
@@ -174,7 +174,7 @@ void seg_report_model(const seg_model *model)
            model->prep.d, k);
     report_segments(&model->segments, model->prep.n);
     print_preparation(&model->prep);
-    print_embedding(&model->embedding);
+    report_embedding(&model->embedding);
     print_clusters(&model->kmeans, model->prep.n);
     print_centers(&model->prep, k, seg_model_centers(model));
     print_components(&model->pca);

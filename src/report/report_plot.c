@@ -248,11 +248,11 @@ static seg_status draw_describe(seg_input *in)
 
 static seg_status draw_elbow(seg_input *in)
 {
-    seg_elbow elbow;
+    seg_model model;
 
-    SEG_TRY(seg_elbow_read(in, NULL, &elbow));
-    seg_status status = draw("Indices by number of clusters", print_elbow, &elbow);
-    seg_elbow_release(&elbow);
+    SEG_TRY(seg_elbow_read(in, &model));
+    seg_status status = draw("Indices by number of clusters", print_elbow, &model.elbow);
+    seg_model_release(&model);
     return status;
 }
 

@@ -8,6 +8,17 @@
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
 
+/* What the training of an autoencoder costs; nothing where none is trained. */
+static void print_training(int64_t weights, double flops)
+{
+    char text[32];
+
+    if (weights == 0) return;
+    printf("autoencoder       %s weights\ntraining          %.3g Gflop at most, on all ranks "
+           "together\n",
+           seg_text_count(weights, text, sizeof text), 1e-9 * flops);
+}
+
 void seg_report_plan(const seg_fit_plan *plan)
 {
     char n[32], memory[32], output[32];
@@ -17,6 +28,7 @@ void seg_report_plan(const seg_fit_plan *plan)
         seg_text_count(plan->n, n, sizeof n), plan->d,
         seg_text_bytes(plan->memory, memory, sizeof memory),
         seg_text_bytes(plan->output_bytes, output, sizeof output));
+    print_training(plan->weights, plan->flops);
 }
 
 void seg_report_elbow_plan(const seg_elbow_plan *plan)
@@ -28,6 +40,7 @@ void seg_report_elbow_plan(const seg_elbow_plan *plan)
            seg_text_count(plan->n, n, sizeof n), plan->d, plan->n_groups,
            seg_text_bytes(plan->sweep, sweep, sizeof sweep),
            seg_text_bytes(plan->memory, memory, sizeof memory));
+    print_training(plan->weights, plan->flops);
 }
 
 void seg_report_elbow_memory(const seg_elbow_plan *plan)

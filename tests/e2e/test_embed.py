@@ -137,6 +137,77 @@ def test_the_model_does_not_depend_on_ranks(segmpi, clients, tmp_path, options):
     assert all(model == models[0] for model in models)
 
 
+# ---- an elbow on a code ----
+
+
+CODES = {"pca": ["--embed", "pca:3"], "autoencoder": ["--embed", "autoencoder", "--ae-epochs", "2"]}
+
+
+@pytest.fixture(scope="module", params=CODES)
+def swept(request, segmpi, clients, tmp_path_factory):
+    """options of --embed, the sweep made with them, and what the run has printed"""
+    folder = tmp_path_factory.mktemp("swept")
+    run = segmpi("elbow", clients, "-o", folder / "e.h5", *CODES[request.param], "--k-max", "5", "--n-init", "3",
+                 "--json", folder / "e.json", ranks=2)
+    return CODES[request.param], folder / "e.h5", run.stdout
+
+
+def code_of(clients, path):
+    z = prepared(clients, path)
+    with h5py.File(path) as file:
+        if "autoencoder" not in file:
+            return rounded((z - file["embedding/mean"][()]) @ file["embedding/components"][()].T, path)
+    return rounded(network(path, z)[0], path)
+
+
+def test_an_elbow_is_of_the_code(segmpi, clients, swept):
+    options, path, printed = swept
+    code = code_of(clients, path)
+    with h5py.File(path) as file:
+        centers, inertia = file["cluster_centers"], file["inertia"][()]
+        assert [dim[0].name for dim in centers.dims] == ["/n_clusters", "/cluster", "/code"]
+        assert centers.shape == (5, 5, code.shape[1]) and "cluster_centers_original" not in file
+        for k in (1, 3, 5):
+            distance = ((code[:, None, :] - centers[k - 1, :k][None]) ** 2).sum(2)
+            np.testing.assert_allclose(inertia[k - 1], distance.min(1).sum(), rtol=1e-4)
+    figures = json.loads((path.parent / "e.json").read_text())
+    assert figures["embedding"]["n_columns"] == code.shape[1]
+    assert segmpi("inspect", path).stdout.startswith(printed)
+    assert "Embedding" in printed and "3,000 clients, 17 features" in printed
+
+
+def test_a_fit_takes_the_elbow_of_its_own_code(segmpi, clients, swept, tmp_path):
+    options, path, _ = swept
+    auto = ["-k", "auto", "--n-init", "3", "--stability", "0", "--k-max", "5"]
+    segmpi("fit", clients, "-o", tmp_path / "read.h5", *options, *auto, "--elbow", path, ranks=3)
+    segmpi("fit", clients, "-o", tmp_path / "run.h5", *options, *auto)
+    assert everything(tmp_path / "read.h5").keys() == everything(tmp_path / "run.h5").keys()
+    with h5py.File(tmp_path / "read.h5") as read, h5py.File(tmp_path / "run.h5") as run, h5py.File(path) as sweep:
+        k = int(sweep.attrs["recommended"])
+        for model in (read, run):  # on 3 ranks, on 1 rank, and on the 2 of the sweep
+            assert np.array_equal(model["elbow/cluster_centers"][()], sweep["cluster_centers"][()], equal_nan=True)
+            assert np.array_equal(model["kmeans/cluster_centers"][()], sweep["cluster_centers"][k - 1, :k])
+
+
+@pytest.mark.parametrize("options", [[], ["--embed", "pca:4"], ["--embed", "pca:3", "--whiten"],
+                                     ["--embed", "autoencoder", "--ae-epochs", "2", "--seed", "1"]])
+def test_the_elbow_of_another_code_is_refused(segmpi, clients, swept, tmp_path, options):
+    result = segmpi("fit", clients, "-o", tmp_path / "m.h5", "-k", "auto", *options, "--elbow", swept[1], ok=False)
+    assert result.returncode == 65 and "made on another embedding; run elbow again" in result.stderr
+    assert not (tmp_path / "m.h5").exists()
+
+
+def test_dry_run_tells_what_training_costs(segmpi, clients, tmp_path):
+    for command in ("fit", "elbow"):
+        words = [command, clients, "-o", tmp_path / "x.h5", "--embed", "autoencoder:study", "--dry-run"]
+        lines = dict(line.split(maxsplit=1) for line in segmpi(*words).stdout.splitlines())
+        widths = [17, 7, 500, 500, 2000, 10, 2000, 500, 17]
+        weights = sum((a + 1) * b for a, b in zip(widths, widths[1:]))
+        assert lines["autoencoder"] == f"{weights:,} weights"
+        assert float(lines["training"].split()[0]) == pytest.approx(6e-9 * weights * 3000 * 25, rel=0.005)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("options, part", [
     (["--embed", "pca"], "--embed is none"), (["--embed", "pca:2.5"], "--embed is none"),
     (["--embed", "autoencoder", "--ae-layers", "8,x"], "--ae-layers is a list"),

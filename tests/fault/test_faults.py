@@ -50,6 +50,8 @@ COMMANDS = {
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
                "--stability", "1"], ["out.h5", "out.json"]),
+    "elbow on a code": (["elbow", "{clients.h5}", *OUT, "--k-max", "2", "--n-init", "1", "--embed", "pca:2"],
+                        ["out.h5"]),
     "elbow of many": (["elbow", "{many.h5}", *OUT, "--k-max", "2", "--n-init", "1"], ["out.h5"]),
     "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
                           ["out.h5"]),

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "clients_fixture.h"
-#include "segmpi/elbow.h"
 #include "segmpi/log.h"
+#include "segmpi/model.h"
 #include "segmpi/random.h"
 
 #define D     3
@@ -158,27 +158,28 @@ static double cell(int64_t row, int column)
 
 static const char *const names[D] = { "a", "b", "c" };
 
-static seg_elbow_opts opts_of(void)
+static seg_fit_opts opts_of(seg_embed_method method)
 {
-    seg_elbow_opts opts = {
-        .sweep = { .k_min = 1, .k_max = K_MAX, .kmeans = seg_kmeans_defaults() },
-        .n_references = 3,
-        .n_bootstraps = 4
-    };
+    seg_fit_opts opts = { .prep = seg_prep_defaults(),
+                          .embed = { .method = method, .components = 2 } };
 
-    opts.sweep.kmeans.n_init = 3;
+    opts.elbow =
+        (seg_elbow_opts) { .sweep = { .k_min = 1, .k_max = K_MAX, .kmeans = seg_kmeans_defaults() },
+                           .n_references = 3,
+                           .n_bootstraps = 4 };
+
+    opts.elbow.sweep.kmeans.n_init = 3;
     return opts;
 }
 
-static void run(seg_comm *c, const char *path, seg_prep *prep, seg_elbow *elbow)
+static void run(seg_comm *c, const char *path, seg_embed_method method, seg_model *model)
 {
     const seg_table_opts all = { 0 };
-    const seg_prep_opts prep_opts = seg_prep_defaults();
-    const seg_elbow_opts opts = opts_of();
+    const seg_fit_opts opts = opts_of(method);
     seg_table *table;
 
     assert_int_equal(seg_table_open(c, path, &all, &table), SEG_OK);
-    assert_int_equal(seg_elbow_fit(c, kernels, table, &prep_opts, &opts, prep, elbow), SEG_OK);
+    assert_int_equal(seg_model_sweep(c, kernels, table, &opts, model), SEG_OK);
     seg_table_free(table);
 }
 
@@ -196,7 +197,8 @@ static void assert_same(const seg_elbow *a, const seg_elbow *b)
         size_t k = (size_t)x->n_clusters;
         assert_true(x->k == y->k && x->n_clusters == y->n_clusters && x->n_iter == y->n_iter);
         assert_true(x->n_swaps == y->n_swaps && x->converged == y->converged);
-        assert_memory_equal(x->cluster_centers, y->cluster_centers, k * D * sizeof(double));
+        assert_memory_equal(x->cluster_centers, y->cluster_centers,
+                            k * (size_t)a->sweep.d * sizeof(double));
         assert_memory_equal(x->cluster_size, y->cluster_size, k * sizeof(int64_t));
         assert_memory_equal(x->restart_inertia, y->restart_inertia, 3 * sizeof(double));
     }
@@ -206,60 +208,82 @@ static void ranks_change_nothing_and_the_heaps_are_found(void **state)
 {
     (void)state;
     char path[100];
-    seg_prep prep, prep_alone;
-    seg_elbow elbow, alone;
+    seg_model model, alone;
+    const seg_elbow *elbow = &model.elbow;
 
     fixture_path(comm, path, sizeof path);
     assert_int_equal(fixture_clients(comm, path, N, D, names, cell), SEG_OK);
-    run(comm, path, &prep, &elbow);
-    run(seg_comm_self(comm), path, &prep_alone, &alone);
-    assert_same(&elbow, &alone);
-    assert_int_equal(elbow.choice.recommended, HEAPS);
-    assert_int_equal(elbow.choice.stable, HEAPS);
-    assert_true(elbow.index[SEG_INDEX_GAP][HEAPS - 1] > elbow.index[SEG_INDEX_GAP][0]);
-    assert_true(elbow.stability[(HEAPS - 1) * K_MAX] > 0.99);
-    assert_true(isnan(elbow.stability[(HEAPS - 1) * K_MAX + HEAPS]));
-    seg_elbow_release(&elbow);
-    seg_elbow_release(&alone);
-    seg_prep_release(&prep);
-    seg_prep_release(&prep_alone);
+    run(comm, path, SEG_EMBED_NONE, &model);
+    run(seg_comm_self(comm), path, SEG_EMBED_NONE, &alone);
+    assert_same(elbow, &alone.elbow);
+    assert_int_equal(elbow->choice.recommended, HEAPS);
+    assert_int_equal(elbow->choice.stable, HEAPS);
+    assert_true(elbow->index[SEG_INDEX_GAP][HEAPS - 1] > elbow->index[SEG_INDEX_GAP][0]);
+    assert_true(elbow->stability[(HEAPS - 1) * K_MAX] > 0.99);
+    assert_true(isnan(elbow->stability[(HEAPS - 1) * K_MAX + HEAPS]));
+    seg_model_release(&model);
+    seg_model_release(&alone);
     fixture_remove(comm, path);
+}
+
+/* The elbow of `file` into a copy of `model` that has none. */
+static seg_status load(const char *file, const seg_model *model, seg_elbow *elbow)
+{
+    seg_model other = *model;
+
+    other.elbow = (seg_elbow) { 0 };
+    seg_status status = seg_elbow_load(file, &other);
+    *elbow = other.elbow;
+    return status;
+}
+
+static void write_and_read(seg_embed_method method)
+{
+    const seg_provenance provenance = { .command = "elbow", .options = "{}" };
+    char path[100], file[100];
+    seg_output *out;
+    seg_input *in;
+    seg_model model, read;
+    seg_elbow elbow;
+
+    fixture_path(comm, path, sizeof path);
+    fixture_path(comm, file, sizeof file);
+    assert_int_equal(fixture_clients(comm, path, N, D, names, cell), SEG_OK);
+    run(comm, path, method, &model);
+    assert_int_equal(model.elbow.sweep.d, method == SEG_EMBED_NONE ? D : 2);
+    assert_int_equal(seg_output_open(comm, file, "elbow", true, &out), SEG_OK);
+    assert_int_equal(seg_elbow_write(comm, &model, &provenance, out), SEG_OK);
+    seg_output_free(out);
+
+    assert_int_equal(seg_input_open(file, &in), SEG_OK);
+    assert_int_equal(seg_elbow_read(in, &read), SEG_OK);
+    assert_same(&model.elbow, &read.elbow);
+    assert_true(seg_embedding_same(&model.embedding, &read.embedding));
+    seg_input_close(in);
+    seg_model_release(&read);
+    assert_int_equal(load(file, &model, &elbow), SEG_OK);
+    assert_same(&model.elbow, &elbow);
+    seg_elbow_release(&elbow);
+
+    double *learned = method == SEG_EMBED_NONE ? model.prep.mean : model.embedding.pca.components;
+    learned[1] += 1;
+    assert_int_equal(load(file, &model, &elbow), SEG_ERR_DATA);
+    seg_error_clear();
+    seg_model_release(&model);
+    fixture_remove(comm, path);
+    fixture_remove(comm, file);
 }
 
 static void an_elbow_comes_back_from_its_file(void **state)
 {
     (void)state;
-    const seg_provenance provenance = { .command = "elbow", .options = "{}" };
-    char path[100], file[100];
-    seg_output *out;
-    seg_input *in;
-    seg_prep prep, read_prep;
-    seg_elbow elbow, read;
+    write_and_read(SEG_EMBED_NONE);
+}
 
-    fixture_path(comm, path, sizeof path);
-    fixture_path(comm, file, sizeof file);
-    assert_int_equal(fixture_clients(comm, path, N, D, names, cell), SEG_OK);
-    run(comm, path, &prep, &elbow);
-    assert_int_equal(seg_output_open(comm, file, "elbow", true, &out), SEG_OK);
-    assert_int_equal(seg_elbow_write(comm, &elbow, &prep, &provenance, out), SEG_OK);
-    seg_output_free(out);
-
-    assert_int_equal(seg_input_open(file, &in), SEG_OK);
-    assert_int_equal(seg_elbow_read(in, &read_prep, &read), SEG_OK);
-    assert_same(&elbow, &read);
-    seg_input_close(in);
-    seg_elbow_release(&read);
-    assert_int_equal(seg_elbow_load(file, &prep, &read), SEG_OK);
-    seg_elbow_release(&read);
-    prep.mean[1] += 1;
-    assert_int_equal(seg_elbow_load(file, &prep, &read), SEG_ERR_DATA);
-    seg_error_clear();
-
-    seg_elbow_release(&elbow);
-    seg_prep_release(&prep);
-    seg_prep_release(&read_prep);
-    fixture_remove(comm, path);
-    fixture_remove(comm, file);
+static void an_elbow_on_components_comes_back_from_its_file(void **state)
+{
+    (void)state;
+    write_and_read(SEG_EMBED_PCA);
 }
 
 int main(int argc, char **argv)
@@ -272,6 +296,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_index_names_its_best),
         cmocka_unit_test(ranks_change_nothing_and_the_heaps_are_found),
         cmocka_unit_test(an_elbow_comes_back_from_its_file),
+        cmocka_unit_test(an_elbow_on_components_comes_back_from_its_file),
     };
 
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
