@@ -9,6 +9,7 @@
 #include "segmpi/pca.h"
 #include "segmpi/prep.h"
 #include "segmpi/provenance.h"
+#include "segmpi/reference.h"
 #include "segmpi/segment.h"
 
 typedef struct seg_fit_opts {
@@ -34,7 +35,8 @@ typedef struct seg_model {
     double *feature_centers; /* [k][d] centers of clusters in scaled features where their code was
                                 clustered; owned; see seg_model_centers() */
     seg_segments segments;
-    seg_elbow elbow; /* empty where no sweep was run */
+    seg_elbow elbow;         /* empty where no sweep was run */
+    seg_reference reference; /* the training base, for drift; empty in older models */
 } seg_model;
 
 /* What a fit will need, before it is run. */

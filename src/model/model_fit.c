@@ -40,6 +40,17 @@ static seg_status see_in_features(seg_comm *comm, const seg_kernels *kernels, co
     return SEG_OK;
 }
 
+/* Collective. */
+static seg_status fit_reference(seg_comm *comm, seg_table *table, seg_model *model)
+{
+    int64_t size[SEG_SEGMENTS_MAX];
+
+    for (int i = 0; i < model->segments.n_segments; i++)
+        size[i] = model->segments.segment[i].size;
+    return seg_reference_fit(comm, table, &model->statistics, model->segments.n_segments, size,
+                             &model->reference);
+}
+
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                          seg_table *extra, const seg_fit_opts *opts, seg_model *model)
 {
@@ -87,6 +98,8 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     seg_phase_begin("segments");
     SEG_TRY_OR_DONE(see_in_features(comm, kernels, &m, model, &seen));
     SEG_TRY_OR_DONE(seg_segments_fit(comm, kernels, &input, guide, &segments, &model->segments));
+    seg_phase_begin("reference");
+    SEG_TRY_OR_DONE(fit_reference(comm, table, model));
 done:
     seg_phase_end();
     if (status != SEG_OK) seg_model_release(model);
@@ -114,4 +127,5 @@ void seg_model_release(seg_model *model)
     seg_free(model->feature_centers);
     model->feature_centers = NULL;
     seg_elbow_release(&model->elbow);
+    seg_reference_release(&model->reference);
 }
