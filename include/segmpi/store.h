@@ -38,6 +38,7 @@ int64_t seg_type_size(seg_type type, int width); /* bytes of one element; width 
 /* ---- writing ---- */
 
 typedef struct seg_output seg_output;
+typedef struct seg_input seg_input;
 
 /* Collective.  Checks the target (exists without force, or another run is writing it:
  * SEG_ERR_CANTCREATE) and creates the temporary file, mode 0600.  *out owned by the caller; NULL on
@@ -84,6 +85,14 @@ seg_status seg_output_start_rows(seg_comm *comm, seg_output *out, seg_status loc
  * Each row is written once.  data: [count][...] of the declared type. */
 seg_status seg_output_write(seg_output *out, const char *path, int64_t first, int64_t count,
                             const void *data);
+/* For small results that are known only when the rows are, in this order:
+ * Collective.  Agrees on `local`; the rows are complete, closed and synced. */
+seg_status seg_output_end_rows(seg_comm *comm, seg_output *out, seg_status local);
+/* Local.  What all ranks have written, to be read back; closed before the next step. */
+seg_status seg_output_read(const seg_output *out, seg_input **in);
+/* Collective.  Agrees on `local`; arrays, names and attributes may be written again. */
+seg_status seg_output_resume(seg_comm *comm, seg_output *out, seg_status local);
+
 /* Collective.  Agrees on `local`, closes, verifies by reading back on another rank, syncs, renames.
  * Afterwards only seg_output_free(). */
 seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local);
@@ -97,8 +106,6 @@ void seg_output_free(seg_output *out);
 seg_status seg_output_content_hash(seg_output *out, uint64_t *hash);
 
 /* ---- reading: every rank opens the file for itself, nothing is collective ---- */
-
-typedef struct seg_input seg_input;
 
 typedef struct seg_shape {
     seg_type type;

@@ -185,7 +185,7 @@ static seg_status publish(seg_output *out)
     return temp_publish(out);
 }
 
-seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local)
+seg_status seg_output_end_rows(seg_comm *comm, seg_output *out, seg_status local)
 {
     if (local == SEG_OK && out->n_rows > 0 && !out->writing)
         local = SEG_FAIL(SEG_ERR_INTERNAL, "seg_output_start_rows() was forgotten");
@@ -193,6 +193,36 @@ seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local)
     if (out->n_rows > 0) SEG_TRY(seg_agree(comm, finish_rows(out)));
     for (int i = 0; i < out->n_rows; i++)
         SEG_TRY(exchange_runs(comm, &out->rows[i]));
+    out->ended = true;
+    return SEG_OK;
+}
+
+seg_status seg_output_read(const seg_output *out, seg_input **in)
+{
+    return of_storage(out, seg_input_open(out->temp, in));
+}
+
+/* Local. */
+static seg_status open_again(seg_output *out)
+{
+    SEG_TRY(seg_fault("resume_output", SEG_ERR_IO));
+    if (!out->root) return SEG_OK;
+    out->file = store_open_serial(out->temp, H5F_ACC_RDWR);
+    return out->file >= 0 ? SEG_OK : store_write_failed("open", "temporary file", out->path);
+}
+
+seg_status seg_output_resume(seg_comm *comm, seg_output *out, seg_status local)
+{
+    if (local == SEG_OK) local = open_again(out);
+    return seg_agree(comm, local);
+}
+
+seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local)
+{
+    if (out->ended)
+        SEG_TRY(seg_agree(comm, local));
+    else
+        SEG_TRY(seg_output_end_rows(comm, out, local));
     SEG_TRY(seg_agree(comm, seal(out)));
     SEG_TRY(seg_agree(comm, read_back(comm, out)));
     return seg_agree(comm, publish(out));
