@@ -21,8 +21,11 @@ typedef struct seg_table_opts {
         *dataset; /* path of the 2-D dataset, or of the group of columns; NULL: found by itself */
     const char *columns;         /* comma-separated names to keep, in the file's order; NULL: all */
     const char *exclude_columns; /* comma-separated names to leave out; NULL: none */
+    int n_features; /* above 0: these columns and no others, in this order; SEG_ERR_DATA names those
+                       that are not there */
+    const char *const *features; /* [n_features] */
     const char *weights; /* the column that says how often a client counts: whole numbers from 0 to
-                            2^31 - 1; it is no feature; NULL: every client counts once */
+                    2^31 - 1; it is no feature; NULL: every client counts once */
 } seg_table_opts;
 
 typedef struct seg_table seg_table;
@@ -32,6 +35,10 @@ typedef struct seg_table seg_table;
 seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts *opts,
                           seg_table **out);
 void seg_table_free(seg_table *table); /* accepts NULL */
+
+/* Local.  True if the file says so, or its name does: .h5, .hdf5, .nc; otherwise it is for
+ * seg_csv_import(). */
+bool seg_table_is_hdf5(const char *path);
 
 /* Local. */
 const char *seg_table_path(const seg_table *table);
@@ -47,12 +54,21 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
 /* Local.  Weights of the rows that were read last [count], borrowed until the next read; NULL: all
  * count once. */
 const int32_t *seg_table_weights(const seg_table *table);
+/* Local.  Type of the ids and bytes of a text; false if the table has none. */
+bool seg_table_id_type(const seg_table *table, seg_type *type, int *width);
+/* Local.  Ids of rows [first, first + count) of this rank's range, of that type. */
+seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids);
 /* Local.  Infinite cells that reading has met so far on this rank. */
 int64_t seg_table_infinite(const seg_table *table);
 
 /* Collective.  A checksum of the values of the selected columns that does not depend on ranks;
  * reads the data once. */
 seg_status seg_table_fingerprint(seg_comm *comm, seg_table *table, uint64_t *fingerprint);
+/* The same in a pass that reads anyway: local, adds the rows that were read last, which begin a
+ * block, to sum [2]; then collective. */
+void seg_table_hash(const seg_table *table, int64_t first, int64_t count, const double *x,
+                    int64_t sum[2]);
+uint64_t seg_table_fingerprint_of(seg_comm *comm, const seg_table *table, const int64_t sum[2]);
 
 /* ---- from CSV to clients.h5 ---- */
 
@@ -62,6 +78,8 @@ typedef struct seg_csv_opts {
     const char *id_column;    /* NULL: detected; "" : none */
     const char *columns;      /* as above */
     const char *exclude_columns;
+    int n_features; /* above 0: these columns and no others; they are numbers */
+    const char *const *features;
     char delimiter;        /* 0: detected */
     char decimal;          /* 0: detected; '.' or ',' */
     char thousands;        /* 0: none; between groups of three digits: , . ' _ or a blank */

@@ -286,7 +286,7 @@ static seg_status choose_id(sample *s, const bool *keep)
     if (opts->id_column && opts->id_column[0] == '\0') return SEG_OK;
     if (opts->id_column) return find_id(schema, opts->id_column, &schema->id);
     if (schema->n == 1 || s->records == 0 || !s->first_is_code) return SEG_OK;
-    if (opts->columns ? keep[0] : !keep[0]) return SEG_OK;
+    if (opts->columns || opts->n_features > 0 ? keep[0] : !keep[0]) return SEG_OK;
     if (first_is_distinct(s)) schema->id = 0;
     return SEG_OK;
 }
@@ -296,12 +296,13 @@ static seg_status choose_id(sample *s, const bool *keep)
 static void choose_features(sample *s, const bool *keep)
 {
     csv_schema *schema = s->schema;
+    const bool named = s->opts->columns || s->opts->n_features > 0;
     char list[600] = "", name[100];
     int texts = 0;
 
     schema->d = 0;
     for (int t = 0; t < schema->n; t++) {
-        const bool text = 2 * s->number[t] < s->filled[t] && !s->opts->columns;
+        const bool text = 2 * s->number[t] < s->filled[t] && !named;
         schema->target[t] = CSV_SKIPPED;
         if (t == schema->id) {
             schema->target[t] = CSV_ID;
@@ -320,6 +321,24 @@ static void choose_features(sample *s, const bool *keep)
                      seg_text_clean(schema->names[schema->id], name, sizeof name));
 }
 
+/* keep [n], all false, filled. */
+static seg_status select_columns(const sample *s, bool *keep)
+{
+    const char *const *names = (const char *const *)s->schema->names;
+    const seg_csv_opts *opts = s->opts;
+    int *column = NULL;
+
+    if (opts->n_features == 0)
+        return seg_columns_select(s->schema->n, names, opts->columns, opts->exclude_columns, keep);
+    SEG_TRY(seg_alloc(opts->n_features, sizeof *column, &column));
+    seg_status status =
+        seg_columns_match(s->schema->n, names, opts->n_features, opts->features, column);
+    for (int t = 0; t < opts->n_features && status == SEG_OK; t++)
+        keep[column[t]] = true;
+    seg_free(column);
+    return status;
+}
+
 static seg_status choose_columns(sample *s)
 {
     csv_schema *schema = s->schema;
@@ -328,8 +347,7 @@ static seg_status choose_columns(sample *s)
 
     SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *keep, &keep));
     SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *schema->target, &schema->target));
-    SEG_TRY_OR_DONE(seg_columns_select(schema->n, (const char *const *)schema->names,
-                                       s->opts->columns, s->opts->exclude_columns, keep));
+    SEG_TRY_OR_DONE(select_columns(s, keep));
     SEG_TRY_OR_DONE(choose_id(s, keep));
     choose_features(s, keep);
     if (schema->d == 0)

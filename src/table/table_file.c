@@ -10,14 +10,18 @@
 #include "segmpi/timer.h"
 #include "table_internal.h"
 
+#define IDS "ids/client_id"
+
 struct seg_table {
     seg_input *in;
     seg_source source; /* of the file; names are cut to the selected ones */
     seg_rows rows;
     int d;
     int *column;    /* [d] number in the file */
+    bool whole;     /* all columns, in the order of the file */
     double *buffer; /* one slice as it stands in the file: whole rows, or one column; owned */
     bool has_ids;
+    seg_shape id;
     int64_t infinite;
     int weight_column; /* number in the file; -1: none */
     char *weight_name; /* in a group of columns; owned */
@@ -30,7 +34,6 @@ static seg_status take_weights(seg_table *table, const char *weights, bool *keep
     const char *const *names = (const char *const *)table->source.names;
     int t = 0, n_kept = 0;
 
-    table->weight_column = -1;
     if (!weights) return SEG_OK;
     while (t < table->source.n && strcmp(names[t], weights) != 0)
         t++;
@@ -43,6 +46,22 @@ static seg_status take_weights(seg_table *table, const char *weights, bool *keep
     table->weight_column = t;
     if (table->source.is_group) SEG_TRY(seg_text_duplicate(weights, &table->weight_name));
     return seg_alloc(SEG_SLICE_ROWS, sizeof *table->weight, &table->weight);
+}
+
+/* Local.  The columns that were asked for, in their order. */
+static seg_status match_features(seg_table *table, const seg_table_opts *opts)
+{
+    seg_source *source = &table->source;
+    char **names = NULL;
+
+    SEG_TRY(seg_alloc(opts->n_features, sizeof *table->column, &table->column));
+    SEG_TRY(seg_columns_match(source->n, (const char *const *)source->names, opts->n_features,
+                              opts->features, table->column));
+    SEG_TRY(seg_texts_duplicate(opts->n_features, opts->features, &names));
+    seg_free(source->names);
+    source->names = names;
+    table->d = opts->n_features;
+    return SEG_OK;
 }
 
 /* Local.  Keeps the selected columns. */
@@ -58,6 +77,8 @@ static seg_status select_columns(seg_table *table, const seg_table_opts *opts)
     if (first >= 0)
         SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "two columns are named '%s'",
                                  seg_text_clean(names[first], shown, sizeof shown)));
+    table->weight_column = -1;
+    if (opts->n_features > 0) return match_features(table, opts);
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *keep, &keep));
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *table->column, &table->column));
     SEG_TRY_OR_DONE(seg_columns_select(n, (const char *const *)names, opts->columns,
@@ -73,8 +94,22 @@ done:
     return status;
 }
 
+/* Local. */
+static seg_status find_ids(seg_table *table)
+{
+    table->has_ids = strcmp(seg_input_format(table->in), "clients") == 0 &&
+                     strcmp(table->source.path, "features") == 0 && seg_input_has(table->in, IDS);
+    if (!table->has_ids) return SEG_OK;
+    SEG_TRY(seg_input_shape(table->in, IDS, &table->id));
+    if (table->id.rank == 1 && table->id.dim[0] == table->source.rows &&
+        (table->id.type != SEG_TEXT || table->id.width > 0))
+        return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "'" IDS "' in '%s' is not one id for each client",
+                    seg_input_path(table->in));
+}
+
 /* Local.  *out is the caller's to free, also on failure. */
-static seg_status open_file(const char *path, const seg_table_opts *opts, seg_table **out)
+static seg_status open_table(const char *path, const seg_table_opts *opts, seg_table **out)
 {
     SEG_TRY(seg_fault("table_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(1, sizeof **out, out));
@@ -83,14 +118,14 @@ static seg_status open_file(const char *path, const seg_table_opts *opts, seg_ta
     SEG_TRY(seg_input_open(path, &table->in));
     SEG_TRY(seg_source_find(table->in, opts->dataset, &table->source));
     SEG_TRY(select_columns(table, opts));
+    table->whole = table->d == table->source.n;
+    for (int t = 0; t < table->d; t++)
+        table->whole = table->whole && table->column[t] == t;
     SEG_TRY(
         seg_alloc(SEG_SLICE_ROWS,
                   (size_t)(table->source.is_group ? 1 : table->source.n) * sizeof *table->buffer,
                   &table->buffer));
-    table->has_ids = strcmp(seg_input_format(table->in), "clients") == 0 &&
-                     strcmp(table->source.path, "features") == 0 &&
-                     seg_input_has(table->in, "ids/client_id");
-    return SEG_OK;
+    return find_ids(table);
 }
 
 static uint64_t hash_names(const seg_table *table)
@@ -126,7 +161,7 @@ seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts
     seg_table *table = NULL;
 
     *out = NULL;
-    SEG_TRY_OR_DONE(seg_agree(comm, open_file(path, opts, &table)));
+    SEG_TRY_OR_DONE(seg_agree(comm, open_table(path, opts, &table)));
     table->rows = seg_rows_of(table->source.rows, seg_comm_rank(comm), seg_comm_size(comm));
     SEG_TRY_OR_DONE(compare_ranks(comm, table));
     *out = table;
@@ -178,6 +213,19 @@ const int32_t *seg_table_weights(const seg_table *table)
     return table->weight;
 }
 
+bool seg_table_id_type(const seg_table *table, seg_type *type, int *width)
+{
+    *type = table->id.type;
+    *width = table->id.width;
+    return table->has_ids;
+}
+
+seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids)
+{
+    SEG_TRY(seg_fault("ids_read", SEG_ERR_IO));
+    return seg_input_read(table->in, IDS, table->id.type, table->rows.first + first, count, ids);
+}
+
 int64_t seg_table_infinite(const seg_table *table)
 {
     return table->infinite;
@@ -186,11 +234,9 @@ int64_t seg_table_infinite(const seg_table *table)
 static seg_status read_rows(seg_table *table, int64_t first, int64_t count, double *x)
 {
     const seg_source *source = &table->source;
-    bool whole = table->d == source->n;
-
     SEG_TRY(seg_input_read(table->in, source->path, SEG_FLOAT64, first, count,
-                           whole ? x : table->buffer));
-    if (whole) return SEG_OK;
+                           table->whole ? x : table->buffer));
+    if (table->whole) return SEG_OK;
     for (int64_t i = 0; i < count; i++)
         for (int t = 0; t < table->d; t++)
             x[i * table->d + t] = table->buffer[i * source->n + table->column[t]];
@@ -261,8 +307,24 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
     return SEG_OK;
 }
 
-/* Local.  Hashes of this rank's blocks, seeded with the block's first row, added in two halves that
- * cannot overflow. */
+/* Blocks are seeded with their first row; the halves of hashes cannot overflow when added. */
+void seg_table_hash(const seg_table *table, int64_t first, int64_t count, const double *x,
+                    int64_t sum[2])
+{
+    const int d = table->d;
+
+    for (int64_t i = 0; i < count; i += SEG_BLOCK_ROWS) {
+        int64_t n = count - i < SEG_BLOCK_ROWS ? count - i : SEG_BLOCK_ROWS;
+        uint64_t hash = seg_hash(&x[i * d], (size_t)(n * d) * sizeof *x,
+                                 (uint64_t)(table->rows.first + first + i));
+        if (table->weight)
+            hash = seg_hash(&table->weight[i], (size_t)n * sizeof *table->weight, hash);
+        sum[0] += (int64_t)(hash >> 32);
+        sum[1] += (int64_t)(hash & UINT32_MAX);
+    }
+}
+
+/* Local. */
 static seg_status hash_rows(seg_table *table, int64_t sum[2])
 {
     seg_status status = SEG_OK;
@@ -275,27 +337,26 @@ static seg_status hash_rows(seg_table *table, int64_t sum[2])
         int64_t rest = table->rows.count - at,
                 count = rest < SEG_SLICE_ROWS ? rest : SEG_SLICE_ROWS;
         SEG_TRY_OR_DONE(seg_table_read(table, at, count, x));
-        for (int64_t i = 0; i < count; i += SEG_BLOCK_ROWS) {
-            int64_t n = count - i < SEG_BLOCK_ROWS ? count - i : SEG_BLOCK_ROWS;
-            uint64_t hash = seg_hash(&x[i * d], (size_t)(n * d) * sizeof *x,
-                                     (uint64_t)(table->rows.first + at + i));
-            if (table->weight)
-                hash = seg_hash(&table->weight[i], (size_t)n * sizeof *table->weight, hash);
-            sum[0] += (int64_t)(hash >> 32);
-            sum[1] += (int64_t)(hash & UINT32_MAX);
-        }
+        seg_table_hash(table, at, count, x, sum);
     }
 done:
     seg_free(x);
     return status;
 }
 
+uint64_t seg_table_fingerprint_of(seg_comm *comm, const seg_table *table, const int64_t sum[2])
+{
+    int64_t content[4] = { sum[0], sum[1], table->rows.total, table->d };
+
+    seg_sum_int64(comm, content, 2);
+    return seg_hash(content, sizeof content, 0);
+}
+
 seg_status seg_table_fingerprint(seg_comm *comm, seg_table *table, uint64_t *fingerprint)
 {
-    int64_t content[4] = { 0, 0, table->rows.total, table->d };
+    int64_t sum[2] = { 0, 0 };
 
-    SEG_TRY(seg_agree(comm, hash_rows(table, content)));
-    seg_sum_int64(comm, content, 2);
-    *fingerprint = seg_hash(content, sizeof content, 0);
+    SEG_TRY(seg_agree(comm, hash_rows(table, sum)));
+    *fingerprint = seg_table_fingerprint_of(comm, table, sum);
     return SEG_OK;
 }

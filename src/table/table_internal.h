@@ -12,6 +12,11 @@
 seg_status seg_columns_select(int n, const char *const *names, const char *columns,
                               const char *exclude, bool *keep);
 
+/* Local.  column [n_wanted], filled: the place of each wanted name.  SEG_ERR_DATA naming those that
+ * are not there, with the nearest name each. */
+seg_status seg_columns_match(int n, const char *const *names, int n_wanted,
+                             const char *const *wanted, int *column);
+
 /* Local.  Two columns of the same name, in the order of the file; -1 if there are none. */
 seg_status seg_columns_find_twins(int n, const char *const *names, int *first, int *second);
 

@@ -1,4 +1,5 @@
 /* Columns by name: the lists of --columns and --exclude-columns, and names that stand twice. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,4 +96,41 @@ seg_status seg_columns_find_twins(int n, const char *const *names, int *first, i
     }
     seg_free(order);
     return SEG_OK;
+}
+
+/* Appends "'NAME' (did you mean 'OTHER'?)" to a list, or "..." where there is no room. */
+static void add_missing(const char *name, int n, const char *const *names, char *list, size_t size)
+{
+    const char *nearest = seg_text_nearest(name, n, names), *comma = *list ? ", " : "";
+    char item[300], clean[100], other[100];
+    size_t used = strlen(list);
+
+    seg_text_clean(name, clean, sizeof clean);
+    if (nearest)
+        (void)snprintf(item, sizeof item, "%s'%s' (did you mean '%s'?)", comma, clean,
+                       seg_text_clean(nearest, other, sizeof other));
+    else
+        (void)snprintf(item, sizeof item, "%s'%s'", comma, clean);
+    if (used + strlen(item) + 6 < size)
+        (void)seg_text_copy(list + used, size - used, item);
+    else if (used < 4 || strcmp(list + used - 3, "...") != 0)
+        (void)seg_text_copy(list + used, size - used, ", ...");
+}
+
+seg_status seg_columns_match(int n, const char *const *names, int n_wanted,
+                             const char *const *wanted, int *column)
+{
+    char list[600] = "";
+    int missing = 0;
+
+    for (int t = 0; t < n_wanted; t++) {
+        for (column[t] = 0; column[t] < n; column[t]++)
+            if (strcmp(names[column[t]], wanted[t]) == 0) break;
+        if (column[t] < n) continue;
+        add_missing(wanted[t], n, names, list, sizeof list);
+        missing++;
+    }
+    if (missing == 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "%d of %d columns of numbers are not there: %s", missing,
+                    n_wanted, list);
 }
