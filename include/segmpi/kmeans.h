@@ -73,10 +73,25 @@ seg_status seg_kmeans_write(const seg_kmeans *kmeans, const char *columns, seg_o
 seg_status seg_kmeans_read(seg_input *in, seg_kmeans *kmeans);
 void seg_kmeans_release(seg_kmeans *kmeans);
 
-/* Collective.  Labels, distances and margins of the matrix for given centers [k][d]: the float64
- * answer at float32 speed (clients whose gap is below the rigorous error bound are redone in
- * float64).  label, distance, margin [rows.count], filled; distance and margin may be NULL.
- * *n_redone over all ranks. */
+/* Labels by given centers, the float64 answer at float32 speed: clients whose gap is below the
+ * rigorous error bound are redone in float64. */
+typedef struct seg_labeller {
+    int k, d;
+    const double *centers;            /* [k][d], borrowed */
+    double relative, absolute, shift; /* what float32 costs */
+    float *packed;                    /* the centers for the kernels; owned */
+} seg_labeller;
+
+/* Local. */
+seg_status seg_labeller_init(int k, int d, const double *centers, seg_labeller *l);
+void seg_labeller_release(seg_labeller *l); /* accepts an empty one */
+/* Local, cannot fail.  label, distance, margin [rows.count], filled.  Returns the number of clients
+ * that were redone. */
+int64_t seg_labeller_apply(const seg_labeller *l, const seg_kernels *kernels, const seg_matrix *m,
+                           int32_t *label, float *distance, float *margin);
+/* Collective.  Labels, distances and margins of the matrix for given centers [k][d].  label,
+ * distance, margin [rows.count], filled; distance and margin may be NULL. *n_redone over all ranks.
+ */
 seg_status seg_kmeans_assign(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m, int k,
                              const double *centers, int32_t *label, float *distance, float *margin,
                              int64_t *n_redone);

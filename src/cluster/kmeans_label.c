@@ -9,47 +9,58 @@
 
 #define PRECISION 1e-4 /* of a squared distance that is reported */
 
-/* What float32 costs: a computed squared distance D to a center is off by at most
- * relative * D + absolute + 2 * shift * sqrt(D) + shift^2. */
-typedef struct error_bound {
-    double relative; /* of d differences, squares and additions, each rounded */
-    double absolute; /* of squares that underflow */
-    double shift;    /* the farthest that rounding to float moves a center */
-} error_bound;
-
-static error_bound bound_of(int d, int k, const double *centers)
+/* A computed squared distance D to a center is off by at most
+ * relative * D + absolute + 2 * shift * sqrt(D) + shift^2: of d differences, squares and additions,
+ * each rounded; of squares that underflow; of centers rounded to float, `shift` being the farthest
+ * that this moves one. */
+static void find_bound(seg_labeller *l)
 {
-    double u = FLT_EPSILON / 2, terms = (d + 2) * u, shift = 0;
+    double u = FLT_EPSILON / 2, terms = (l->d + 2) * u, shift = 0;
 
-    for (int j = 0; j < k; j++) {
+    for (int j = 0; j < l->k; j++) {
         double squares = 0;
-        for (int t = 0; t < d; t++) {
-            double c = centers[(int64_t)j * d + t], off = c - (double)(float)c;
+        for (int t = 0; t < l->d; t++) {
+            double c = l->centers[(int64_t)j * l->d + t], off = c - (double)(float)c;
             squares += off * off;
         }
         shift = fmax(shift, sqrt(squares));
     }
-    return (error_bound) { .relative = terms / (1 - 2 * terms),
-                           .absolute = d * (double)FLT_MIN,
-                           .shift = shift };
+    l->relative = terms / (1 - 2 * terms);
+    l->absolute = l->d * (double)FLT_MIN;
+    l->shift = shift;
+}
+
+seg_status seg_labeller_init(int k, int d, const double *centers, seg_labeller *l)
+{
+    *l = (seg_labeller) { .k = k, .d = d, .centers = centers };
+    SEG_TRY(seg_fault("label_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(seg_kernels_packed_size(k, d), sizeof *l->packed, &l->packed));
+    seg_kernels_pack(k, d, centers, l->packed);
+    find_bound(l);
+    return SEG_OK;
+}
+
+void seg_labeller_release(seg_labeller *l)
+{
+    seg_free(l->packed);
+    *l = (seg_labeller) { 0 };
 }
 
 /* The most by which the computed squared distance d2 is off. */
-static double error_of(const error_bound *bound, double d2)
+static double error_of(const seg_labeller *l, double d2)
 {
-    return bound->relative * d2 + bound->absolute + 2 * bound->shift * sqrt(d2) +
-           bound->shift * bound->shift;
+    return l->relative * d2 + l->absolute + 2 * l->shift * sqrt(d2) + l->shift * l->shift;
 }
 
 /* True if the label is surely right and the distance good to PRECISION; 1.001 is for what the bound
  * itself is rounded by. */
-static bool is_certain(const error_bound *bound, double best, double second)
+static bool is_certain(const seg_labeller *l, double best, double second)
 {
-    double error = 1.001 * error_of(bound, best);
+    double error = 1.001 * error_of(l, best);
     bool precise = error <= PRECISION * best;
 
     if (second >= INFINITY) return precise; /* one center */
-    return precise && second - best > error + 1.001 * error_of(bound, second);
+    return precise && second - best > error + 1.001 * error_of(l, second);
 }
 
 /* The two nearest centers of one client in float64, column by column; ties to the lowest. */
@@ -74,85 +85,98 @@ static void decide(int d, int k, const double *centers, const float *x, int *lab
     }
 }
 
+/* A matrix, and where the answers for its rows go; NULL: not wanted. */
 typedef struct labelling {
-    const seg_kmeans *kmeans; /* its centers; its labels, distances and margins are filled */
-    error_bound bound;
-    const float *packed; /* the centers for the kernels */
-    int64_t *sum;        /* [k][d] */
-    int64_t *count;      /* [k] */
-    int64_t *redone;
+    const seg_labeller *l;
+    const seg_kernels *kernels;
+    const seg_matrix *m;
+    int32_t *label;
+    float *distance, *margin;
 } labelling;
 
-/* Local.  The `rows` clients of a block: what the kernel was not certain of is decided here. */
-static void finish_rows(const seg_matrix *m, const labelling *l, int64_t first, int64_t rows,
-                        uint16_t *label, const float *best, const float *second)
+/* Local.  One block of n tiles from `tile` on: what the kernel was not certain of is decided here.
+ * label [SEG_BLOCK_ROWS], filled.  Returns the number of clients decided. */
+static int64_t label_block(const labelling *to, int64_t tile, int64_t n, uint16_t *label)
 {
-    const seg_kmeans *kmeans = l->kmeans;
+    const seg_labeller *l = to->l;
+    const seg_matrix *m = to->m;
+    int64_t first = tile * SEG_LANES, lanes = n * SEG_LANES, rows = m->rows.count - first;
+    float best[SEG_BLOCK_ROWS], second[SEG_BLOCK_ROWS];
+    int64_t redone = 0;
 
-    for (int64_t i = 0; i < rows; i++) {
+    to->kernels->nearest(m->d, l->k, l->packed, n, &m->x[first * m->d], label, best, second);
+    for (int64_t i = 0; i < lanes && i < rows; i++) {
         double near = (double)best[i], next = (double)second[i];
-        if (!is_certain(&l->bound, near, next)) {
+        if (!is_certain(l, near, next)) {
             int64_t at = first + i;
             int decided;
-            decide(m->d, kmeans->n_clusters, kmeans->cluster_centers,
+            decide(m->d, l->k, l->centers,
                    &m->x[at / SEG_LANES * m->d * SEG_LANES + at % SEG_LANES], &decided, &near,
                    &next);
             label[i] = (uint16_t)decided;
-            ++*l->redone;
+            redone++;
         }
-        if (kmeans->label) kmeans->label[first + i] = label[i];
-        if (kmeans->distance) kmeans->distance[first + i] = (float)sqrt(near);
-        if (kmeans->margin)
-            kmeans->margin[first + i] = next > 0 ? (float)(1 - sqrt(near / next)) : 0;
+        if (to->label) to->label[first + i] = label[i];
+        if (to->distance) to->distance[first + i] = (float)sqrt(near);
+        if (to->margin) to->margin[first + i] = next > 0 ? (float)(1 - sqrt(near / next)) : 0;
     }
+    return redone;
 }
 
-/* Local.  One block of n tiles from `tile` on. */
-static void label_block(const seg_kernels *kernels, const seg_matrix *m, const labelling *l,
-                        int64_t tile, int64_t n)
+static int64_t tiles_of_block(const seg_matrix *m, int64_t tile)
 {
-    const float *x = &m->x[tile * m->d * SEG_LANES];
-    int64_t first = tile * SEG_LANES, lanes = n * SEG_LANES, rows = m->rows.count - first;
-    uint16_t label[SEG_BLOCK_ROWS], before[SEG_BLOCK_ROWS], moved[SEG_BLOCK_TILES];
-    float best[SEG_BLOCK_ROWS], second[SEG_BLOCK_ROWS];
+    int64_t rest = m->n_tiles - tile;
+
+    return rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+}
+
+int64_t seg_labeller_apply(const seg_labeller *l, const seg_kernels *kernels, const seg_matrix *m,
+                           int32_t *label, float *distance, float *margin)
+{
+    const labelling to = { l, kernels, m, label, distance, margin };
+    uint16_t block[SEG_BLOCK_ROWS];
+    int64_t redone = 0;
+
+    for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES)
+        redone += label_block(&to, tile, tiles_of_block(m, tile), block);
+    return redone;
+}
+
+/* Local.  Exact sums and counts of the clients of a block by their labels. */
+static void sum_block(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
+                      const uint16_t *label, int64_t *sum, int64_t *count)
+{
+    int64_t lanes = n * SEG_LANES, rows = m->rows.count - tile * SEG_LANES;
+    uint16_t before[SEG_BLOCK_ROWS], moved[SEG_BLOCK_TILES];
 
     if (rows > lanes) rows = lanes;
-    kernels->nearest(m->d, l->kmeans->n_clusters, l->packed, n, x, label, best, second);
-    finish_rows(m, l, first, rows, label, best, second);
     memset(before, 0xFF, sizeof before); /* SEG_NO_LABEL */
     memset(moved, 0xFF, sizeof moved);   /* all are new in their cluster */
     moved[n - 1] = (uint16_t)(UINT16_MAX >> (lanes - rows));
-    kmeans_move(
-        kernels, m, tile, n,
-        &(kmeans_moves) {
-            .moved = moved, .before = before, .after = label, .sum = l->sum, .count = l->count });
+    kmeans_move(kernels, m, tile, n,
+                &(kmeans_moves) {
+                    .moved = moved, .before = before, .after = label, .sum = sum, .count = count });
 }
 
 seg_status kmeans_label(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                         seg_kmeans *kmeans, int64_t *sums)
 {
     int d = m->d, k = kmeans->n_clusters;
-    int64_t cells = (int64_t)k * d;
-    float *packed = NULL;
+    int64_t cells = (int64_t)k * d, *redone = sums + cells + k;
+    seg_labeller l = { 0 };
+    const labelling to = { &l, kernels, m, kmeans->label, kmeans->distance, kmeans->margin };
+    uint16_t label[SEG_BLOCK_ROWS];
 
-    seg_status local = seg_fault("label_alloc", SEG_ERR_MEMORY);
-    if (local == SEG_OK) local = seg_alloc(seg_kernels_packed_size(k, d), sizeof *packed, &packed);
-    SEG_TRY(seg_agree(comm, local));
-    seg_kernels_pack(k, d, kmeans->cluster_centers, packed);
+    SEG_TRY(seg_agree(comm, seg_labeller_init(k, d, kmeans->cluster_centers, &l)));
     memset(sums, 0, (size_t)kmeans_delta_size(k, d) * sizeof *sums);
-    labelling l = { .kmeans = kmeans,
-                    .bound = bound_of(d, k, kmeans->cluster_centers),
-                    .packed = packed,
-                    .sum = sums,
-                    .count = sums + cells,
-                    .redone = sums + cells + k };
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile;
-        label_block(kernels, m, &l, tile, rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES);
+        int64_t n = tiles_of_block(m, tile);
+        *redone += label_block(&to, tile, n, label);
+        sum_block(kernels, m, tile, n, label, sums, sums + cells);
     }
     seg_sum_int64(comm, sums, kmeans_delta_size(k, d));
-    kmeans->n_redone = *l.redone;
-    seg_free(packed);
+    kmeans->n_redone = *redone;
+    seg_labeller_release(&l);
     return SEG_OK;
 }
 
