@@ -7,6 +7,7 @@
 #include "segmpi/elbow.h"
 #include "segmpi/json.h"
 #include "segmpi/model.h"
+#include "segmpi/score.h"
 #include "segmpi/store.h"
 #include "segmpi/table.h"
 
@@ -25,6 +26,10 @@ seg_json *seg_report_describe_json(const seg_describe *d);
 seg_status seg_report_elbow(const seg_model *model);
 /* The same figures, owned by the caller (seg_json_free). */
 seg_json *seg_report_elbow_json(const seg_model *model);
+
+/* What was written to `path`; as JSON owned by the caller (seg_json_free). */
+void seg_report_score(const char *path, const seg_model *model, const seg_score_summary *summary);
+seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary *summary);
 
 void seg_report_plan(const seg_fit_plan *plan);
 void seg_report_elbow_plan(const seg_elbow_plan *plan);

@@ -72,6 +72,7 @@ typedef struct cli_method {
 #define CLI_KMEANS      512u /* --n-init --max-iter --tol --no-swaps */
 #define CLI_EMBED       1024u
 #define CLI_SWEEP       2048u /* --k-max --memory-limit */
+#define CLI_CSV         4096u /* --id-column --delimiter ...: how CSV is read */
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */
@@ -85,6 +86,9 @@ cli_method *cli_method_complete(const cli_shared *shared);
 extern const cli_shared_row cli_embed_rows[];
 extern const int cli_n_embed_rows;
 seg_embed_opts cli_embed_complete(uint64_t seed);
+extern const cli_shared_row cli_csv_rows[];
+extern const int cli_n_csv_rows;
+const seg_csv_opts *cli_csv_complete(void);
 
 /* ---- commands ---- */
 
@@ -106,8 +110,8 @@ typedef struct cli_command {
         cli_session *session); /* collective if needs_mpi: the same status on all ranks */
 } cli_command;
 
-extern const cli_command cli_import, cli_generate, cli_describe, cli_elbow, cli_fit, cli_inspect,
-    cli_help;
+extern const cli_command cli_import, cli_generate, cli_describe, cli_elbow, cli_fit, cli_score,
+    cli_inspect, cli_help;
 
 extern const cli_command *const cli_commands[];
 extern const int cli_n_commands;
@@ -128,12 +132,16 @@ seg_status cli_options_record(const cli_command *command, char **json);
 void cli_version_print(void);
 void cli_help_print(const cli_command *command);
 
+/* Marks that contradict each other; the `check` of a command with CLI_CSV. */
+seg_status cli_csv_check(const cli_session *session);
+
 /* ---- one run ---- */
 
 struct cli_session {
     const cli_command *command;
     const cli_shared *shared;
     cli_method *method;
+    const seg_csv_opts *csv;  /* without paths and columns */
     const char *command_line; /* as typed */
     int n_arguments;
     const char *const *arguments;
@@ -157,6 +165,8 @@ seg_status cli_session_flush(cli_session *session);
 /* Local.  The fields that every command has; *options owned by the caller (seg_free). */
 seg_status cli_provenance_start(const cli_session *session, seg_provenance *provenance,
                                 char **options);
+/* Local.  Name and size of an input. */
+void cli_provenance_input(const char *path, seg_provenance *provenance);
 /* Collective.  What an output says about the table it comes from; reads the table once. */
 seg_status cli_provenance_table(const cli_session *session, seg_table *table,
                                 seg_provenance *provenance);

@@ -104,6 +104,7 @@ int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]
         rows[n++] = &command->options[i];
     n = add_rows(command, cli_n_method_rows, cli_method_rows, n, rows);
     n = add_rows(command, cli_n_embed_rows, cli_embed_rows, n, rows);
+    n = add_rows(command, cli_n_csv_rows, cli_csv_rows, n, rows);
     n = add_rows(command, sizeof shared_rows / sizeof *shared_rows, shared_rows, n, rows);
     SEG_ASSERT(n <= CLI_MAX_ROWS);
     return n;
@@ -312,6 +313,7 @@ seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_
         0)
         return SEG_FAIL(SEG_ERR_USAGE, "the command line cannot be read");
     session->method = cli_method_complete(&shared);
+    session->csv = cli_csv_complete();
     session->arguments = p.arguments;
     session->n_arguments = p.n_arguments;
     if (shared.help) return SEG_OK;

@@ -207,14 +207,19 @@ seg_status cli_provenance_start(const cli_session *session, seg_provenance *prov
     return SEG_OK;
 }
 
-seg_status cli_provenance_table(const cli_session *session, seg_table *table,
-                                seg_provenance *provenance)
+void cli_provenance_input(const char *path, seg_provenance *provenance)
 {
-    const char *path = seg_table_path(table), *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
     struct stat found;
 
     provenance->input_name = slash ? slash + 1 : path;
     provenance->input_bytes = stat(path, &found) == 0 ? found.st_size : 0;
+}
+
+seg_status cli_provenance_table(const cli_session *session, seg_table *table,
+                                seg_provenance *provenance)
+{
+    cli_provenance_input(seg_table_path(table), provenance);
     provenance->rows_read = provenance->rows_kept = seg_table_rows(table).total;
     return seg_table_fingerprint(session->comm, table, &provenance->input_fingerprint);
 }

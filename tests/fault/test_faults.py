@@ -47,6 +47,7 @@ COMMANDS = {
                       ["out.h5"]),
     "fit on a code": (["fit", "{clients.h5}", *OUT, *FEW, "--embed", "autoencoder", "--ae-epochs", "1"], ["out.h5"]),
     "fit with a match": (["fit", "{clients.h5}", *OUT, *FEW, "--match", "{model.h5}"], ["out.h5"]),
+    "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
                "--stability", "1"], ["out.h5", "out.json"]),
@@ -57,6 +58,7 @@ COMMANDS = {
                           ["out.h5"]),
 }
 FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
+         **dict.fromkeys(["score", "resume", "ids"], "score"),
          **dict.fromkeys(["previous", "match"], "fit with a match"),
          **dict.fromkeys(["autoencoder", "training", "encode", "embedding"], "fit on a code"),
          **dict.fromkeys(["sweep", "elbow", "panel", "silhouette", "assess", "gap", "stability"], "elbow")}

@@ -1,0 +1,226 @@
+/* segmpi score: clients to labels, with the model of an earlier fit. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/report.h"
+#include "segmpi/score.h"
+#include "segmpi/text.h"
+
+static struct {
+    const char *output, *dataset;
+    int components;
+} opts;
+
+static const cli_option rows[] = {
+    { .name = "output",
+      .letter = 'o',
+      .argument = "FILE",
+      .help = "the scores to write",
+      .kind = CLI_FILE,
+      .value = &opts.output,
+      .marks = CLI_REQUIRED },
+    { .name = "components",
+      .argument = "C",
+      .fallback = "0",
+      .help = "write the coordinates of each client on the first C principal components too",
+      .kind = CLI_INT,
+      .value = &opts.components,
+      .most = 10000,
+      .marks = CLI_RECORDED },
+    { .name = "dataset",
+      .argument = "PATH",
+      .help = "2-D dataset, or group with one dataset per column, in an HDF5 file that is not "
+              "segmpi's own (default: found)",
+      .kind = CLI_TEXT,
+      .value = &opts.dataset,
+      .marks = CLI_RECORDED },
+};
+
+/* What one run holds. */
+typedef struct job {
+    cli_session *session;
+    seg_model model;
+    char model_id[SEG_MODEL_ID];
+    seg_output *out;
+    bool is_csv;
+    char imported[4096]; /* a table made of CSV, beside the output; "" if there is none */
+    seg_csv_summary csv;
+    seg_table *table;
+} job;
+
+/* Collective.  The model on every rank, and the same one. */
+static seg_status open_model(job *j)
+{
+    seg_comm *comm = j->session->comm;
+
+    SEG_TRY(
+        seg_agree(comm, seg_score_model_open(j->session->arguments[0], &j->model, j->model_id)));
+    int64_t least = (int64_t)(seg_hash(j->model_id, strlen(j->model_id), 0) >> 1), most = least;
+    seg_min_int64(comm, &least, 1);
+    seg_max_int64(comm, &most, 1);
+    if (least != most)
+        return SEG_FAIL(SEG_ERR_CONFIG,
+                        "the ranks see different models named '%s'; put it on a file system that "
+                        "all nodes share",
+                        j->session->arguments[0]);
+    if (opts.components > j->model.pca.n_components)
+        return SEG_FAIL(SEG_ERR_USAGE, "--components is %d, the model has %d", opts.components,
+                        j->model.pca.n_components);
+    return SEG_OK;
+}
+
+/* ---- clients ---- */
+
+/* Collective.  Rank 0 looks. */
+static seg_status find_format(job *j)
+{
+    const cli_session *session = j->session;
+    bool is_csv = false;
+
+    if (seg_comm_rank(session->comm) == 0) is_csv = !seg_table_is_hdf5(session->arguments[1]);
+    seg_bcast(session->comm, &is_csv, sizeof is_csv);
+    j->is_csv = is_csv;
+    if (session->n_arguments > 2 && !is_csv)
+        return SEG_FAIL(SEG_ERR_USAGE, "only CSV files can be several; '%s' is HDF5",
+                        session->arguments[1]);
+    return SEG_OK;
+}
+
+/* .NAME.clients beside the output, where another run with the same output cannot be. */
+static seg_status name_imported(job *j)
+{
+    const char *slash = strrchr(opts.output, '/');
+    const int folder = slash ? (int)(slash - opts.output) + 1 : 0;
+
+    int length = snprintf(j->imported, sizeof j->imported, "%.*s.%s.clients", folder, opts.output,
+                          opts.output + folder);
+    if (length < (int)sizeof j->imported) return SEG_OK;
+    *j->imported = '\0';
+    return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
+}
+
+/* Collective.  A table of the model's columns, which is removed in the end. */
+static seg_status import_csv(job *j)
+{
+    cli_session *session = j->session;
+    seg_status status = SEG_OK;
+    seg_provenance provenance;
+    seg_csv_opts csv = *session->csv;
+    seg_output *out = NULL;
+    char *options = NULL;
+
+    csv.n_paths = session->n_arguments - 1;
+    csv.paths = session->arguments + 1;
+    csv.n_features = j->model.prep.d;
+    csv.features = (const char *const *)j->model.prep.names;
+    SEG_TRY_OR_DONE(name_imported(j));
+    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(seg_output_open(session->comm, j->imported, "clients", true, &out));
+    SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &j->csv));
+done:
+    seg_output_free(out);
+    seg_free(options);
+    return status;
+}
+
+/* Collective. */
+static seg_status open_clients(job *j)
+{
+    const seg_table_opts table = { .dataset = opts.dataset,
+                                   .n_features = j->model.prep.d,
+                                   .features = (const char *const *)j->model.prep.names };
+
+    SEG_TRY(find_format(j));
+    if (j->is_csv) SEG_TRY(import_csv(j));
+    const char *path = j->is_csv ? j->imported : j->session->arguments[1];
+    seg_status status = seg_table_open(j->session->comm, path, &table, &j->table);
+    if (status != SEG_OK) seg_error_while("matching the clients with the model");
+    return status;
+}
+
+/* ---- the run ---- */
+
+static seg_status score(job *j, seg_score_summary *summary)
+{
+    cli_session *session = j->session;
+    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components };
+    seg_status status = SEG_OK;
+    seg_provenance provenance;
+    char *options = NULL;
+
+    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    cli_provenance_input(session->arguments[1], &provenance);
+    SEG_TRY_OR_DONE(
+        seg_score_run(session->comm, session->kernels, &scoring, &provenance, j->out, summary));
+done:
+    seg_free(options);
+    return status;
+}
+
+static void print_plan(const job *j)
+{
+    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components };
+    const seg_fit_plan plan = seg_score_plan(&scoring);
+
+    if (seg_comm_rank(j->session->comm) == 0) seg_report_plan(&plan);
+}
+
+/* Collective.  Everything is released before the imported table goes. */
+static void job_release(job *j)
+{
+    seg_table_free(j->table);
+    seg_output_free(j->out);
+    if (*j->imported && seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
+    seg_model_release(&j->model);
+}
+
+static seg_status run(cli_session *session)
+{
+    seg_status status = SEG_OK;
+    const char *outputs[] = { opts.output, session->shared->json };
+    seg_score_summary summary = { 0 };
+    job j = { .session = session };
+
+    SEG_TRY_OR_DONE(
+        cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments));
+    SEG_TRY_OR_DONE(open_model(&j));
+    SEG_TRY_OR_DONE(
+        seg_output_open(session->comm, opts.output, "scores", session->shared->force, &j.out));
+    SEG_TRY_OR_DONE(open_clients(&j));
+    if (session->shared->dry_run) {
+        print_plan(&j);
+        goto done;
+    }
+    SEG_TRY_OR_DONE(score(&j, &summary));
+    SEG_TRY_OR_DONE(
+        cli_json_write(session, SEG_OK,
+                       cli_wants_json(session) ? seg_report_score_json(&j.model, &summary) : NULL));
+    if (cli_shows_result(session)) seg_report_score(opts.output, &j.model, &summary);
+done:
+    job_release(&j);
+    seg_score_summary_release(&summary);
+    return status;
+}
+
+const cli_command cli_score = {
+    .name = "score",
+    .summary = "labels clients with a model",
+    .synopsis = "model.h5 clients.h5|CLIENTS.csv... -o scores.h5 [OPTION...]",
+    .text = "Nothing is learned: for the clients that the model was made from these are the\n"
+            "labels of the fit.  Columns are matched by name; others are ignored.  Memory\n"
+            "does not grow with the number of clients.\n\n"
+            "  mpirun -n 4 segmpi score model.h5 clients.h5 -o scores.h5\n"
+            "  segmpi score model.h5 march.csv -o scores.h5 --components 2\n",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST | CLI_CSV,
+    .least_arguments = 2,
+    .most_arguments = INT_MAX,
+    .check = cli_csv_check,
+    .needs_mpi = true,
+    .run = run,
+};

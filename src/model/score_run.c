@@ -1,0 +1,137 @@
+/* Scoring on one screen: rows to labels, read back, and what is known of all of them. */
+#include <inttypes.h>
+
+#include "score_internal.h"
+#include "segmpi/log.h"
+#include "segmpi/memory.h"
+#include "segmpi/timer.h"
+
+#define STEP (8 * SCORE_CHUNK) /* rows between two agreements */
+
+seg_status seg_score_model_open(const char *path, seg_model *model, char id[SEG_MODEL_ID])
+{
+    seg_status status = SEG_OK;
+    seg_input *in = NULL;
+
+    *model = (seg_model) { 0 };
+    SEG_TRY_OR_DONE(seg_fault("score_model", SEG_ERR_IO));
+    SEG_TRY_OR_DONE(seg_input_open(path, &in));
+    SEG_TRY_OR_DONE(seg_model_read(in, model));
+    SEG_TRY_OR_DONE(seg_input_attr_text(in, "", "model_id", id, SEG_MODEL_ID));
+done:
+    seg_input_close(in);
+    if (status != SEG_OK) {
+        seg_error_while("reading the model");
+        seg_model_release(model);
+    }
+    return status;
+}
+
+void seg_score_summary_release(seg_score_summary *summary)
+{
+    seg_free(summary->cluster_size);
+    *summary = (seg_score_summary) { 0 };
+}
+
+/* All ranks agree as often as the one with the most rows: an error on one ends all soon. */
+static seg_status score_rows(seg_comm *comm, scorer *s, seg_output *out)
+{
+    const seg_rows rows = seg_table_rows(s->scoring->table);
+    int64_t most = rows.count;
+
+    seg_max_int64(comm, &most, 1);
+    seg_progress_begin("scoring", rows.count, "clients per rank");
+    for (int64_t first = 0; first < most; first += STEP)
+        SEG_TRY(seg_agree(comm, scorer_rows(s, first, first + STEP, out)));
+    seg_progress_end(NULL);
+    return SEG_OK;
+}
+
+static int64_t bytes_of_row(const scorer *s)
+{
+    int64_t bytes = s->features.d * (int64_t)sizeof(double) + s->array[SCORE_ID].row_bytes;
+
+    for (int i = 0; i < SCORE_ARRAYS; i++)
+        bytes += s->array[i].row_bytes;
+    return bytes;
+}
+
+/* Over all ranks. */
+static void sum_up(seg_comm *comm, const scorer *s, double seconds, seg_score_summary *summary)
+{
+    const int n_labels = s->count.n_clusters + s->count.n_segments;
+    int64_t counts[] = { s->count.n, s->count.imputed_cells, s->count.outliers, s->count.redone };
+
+    seg_sum_int64(comm, counts, 4);
+    seg_sum_int64(comm, s->count.cluster_size, n_labels);
+    *summary = s->count;
+    summary->n = counts[0];
+    summary->imputed_cells = counts[1];
+    summary->outliers = counts[2];
+    summary->redone = counts[3];
+    summary->memory = seg_memory_peak();
+    seg_max_int64(comm, &summary->memory, 1);
+    summary->bytes = summary->n * bytes_of_row(s);
+    summary->seconds = seconds;
+    seg_max_double(comm, &summary->seconds, 1);
+}
+
+/* Collective.  What can only be written when the rows are known, and the commit. */
+static seg_status finish(seg_comm *comm, const scorer *s, seg_provenance *provenance,
+                         seg_output *out)
+{
+    const seg_scoring *scoring = s->scoring;
+
+    provenance->rows_read = provenance->rows_kept = seg_table_rows(scoring->table).total;
+    provenance->input_fingerprint = seg_table_fingerprint_of(comm, scoring->table, s->content);
+    SEG_TRY(seg_output_resume(comm, out, SEG_OK));
+    return seg_output_commit(comm, out, score_write_small(scoring, provenance, out));
+}
+
+seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_scoring *scoring,
+                         seg_provenance *provenance, seg_output *out, seg_score_summary *summary)
+{
+    seg_status status = SEG_OK;
+    scorer s = { 0 };
+    double begin;
+
+    *summary = (seg_score_summary) { 0 };
+    SEG_TRY_OR_DONE(seg_agree(comm, scorer_init(kernels, scoring, &s)));
+    SEG_TRY_OR_DONE(seg_output_start_rows(comm, out, score_declare(scoring, s.array, out)));
+    seg_phase_begin("scoring");
+    begin = seg_time_now();
+    SEG_TRY_OR_DONE(score_rows(comm, &s, out));
+    seg_phase_begin("syncing");
+    SEG_TRY_OR_DONE(seg_output_end_rows(comm, out, SEG_OK));
+    sum_up(comm, &s, seg_time_now() - begin, summary);
+    s.count = (seg_score_summary) { 0 }; /* the summary owns it */
+    seg_phase_begin("reading back");
+    SEG_TRY_OR_DONE(score_check(comm, &s, out));
+    seg_phase_begin("checking");
+    SEG_TRY_OR_DONE(finish(comm, &s, provenance, out));
+done:
+    seg_phase_end();
+    if (status != SEG_OK) seg_score_summary_release(summary);
+    scorer_release(&s);
+    return status;
+}
+
+seg_fit_plan seg_score_plan(const seg_scoring *scoring)
+{
+    const seg_model *model = scoring->model;
+    const int64_t n = seg_table_rows(scoring->table).total, d = model->prep.d;
+    const int64_t width = model->embedding.opts.method == SEG_EMBED_NONE ? 0 : model->kmeans.d;
+    score_array arrays[SCORE_ARRAYS];
+    int64_t row_bytes = 0;
+
+    score_layout(scoring, arrays);
+    for (int i = 0; i < SCORE_ARRAYS; i++)
+        row_bytes += arrays[i].row_bytes;
+    return (seg_fit_plan) {
+        .n = n,
+        .d = (int)d,
+        .memory = SCORE_CHUNK * row_bytes + SEG_SLICE_ROWS * (2 * d * 8 + 4 * (d + width) + 4) +
+                  SEG_BLOCK_ROWS * (d + width + scoring->components) * 8,
+        .output_bytes = n * row_bytes,
+    };
+}

@@ -1,0 +1,55 @@
+/* What a scoring found: clients per segment, gaps, outliers, speed. */
+#include <stdio.h>
+
+#include "report_internal.h"
+#include "segmpi/report.h"
+#include "segmpi/text.h"
+
+static double share(int64_t part, int64_t n)
+{
+    return n > 0 ? (double)part / (double)n : 0;
+}
+
+void seg_report_score(const char *path, const seg_model *model, const seg_score_summary *s)
+{
+    char text[200], more[32];
+
+    printf("%s: %s clients\n", path, seg_text_count(s->n, text, sizeof text));
+    for (int i = 0; i < s->n_segments; i++)
+        printf("  %3d  %5.1f %%  %s (%s)\n", i, 100 * share(s->segment_size[i], s->n),
+               seg_text_clean(model->segments.segment[i].name, text, sizeof text),
+               seg_text_count(s->segment_size[i], more, sizeof more));
+    printf("%s missing cells filled; ", seg_text_count(s->imputed_cells, text, sizeof text));
+    printf("%s clients with outliers\n", seg_text_count(s->outliers, text, sizeof text));
+    printf("memory at most %s per rank", seg_text_bytes(s->memory, text, sizeof text));
+    if (s->seconds > 0)
+        printf(", %s clients/s, %.2f GB/s",
+               seg_text_count((int64_t)((double)s->n / s->seconds), text, sizeof text),
+               1e-9 * (double)s->bytes / s->seconds);
+    putchar('\n');
+}
+
+seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary *s)
+{
+    seg_json *json = seg_json_object(), *segments = seg_json_array(), *sizes = seg_json_array();
+
+    seg_json_add_text(json, "format", "scores");
+    seg_json_add_int(json, "n_clients", s->n);
+    for (int i = 0; i < s->n_segments; i++) {
+        seg_json *segment = seg_json_object();
+        seg_json_add_text(segment, "name", model->segments.segment[i].name);
+        seg_json_add_int(segment, "size", s->segment_size[i]);
+        seg_json_add_double(segment, "share", share(s->segment_size[i], s->n));
+        seg_json_add(segments, NULL, segment);
+    }
+    seg_json_add(json, "segments", segments);
+    for (int j = 0; j < s->n_clusters; j++)
+        seg_json_add_int(sizes, NULL, s->cluster_size[j]);
+    seg_json_add(json, "cluster_size", sizes);
+    seg_json_add_int(json, "imputed_cells", s->imputed_cells);
+    seg_json_add_int(json, "outliers", s->outliers);
+    seg_json_add_int(json, "redone", s->redone);
+    seg_json_add_int(json, "memory", s->memory);
+    seg_json_add_double(json, "seconds", s->seconds);
+    return json;
+}

@@ -1,0 +1,191 @@
+"""`segmpi score`: the labels of the fit on its own clients, and on others what the written model says, by numpy."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from pytest import approx
+
+from judge import contents, differences, messages, prepare, read_model, read_table, rounded, squared_distances
+
+LABELS = ["cluster", "segment", "distance", "margin"]
+
+
+def run_score(segmpi, model, clients, out, *words, **how):
+    """scores.h5 as {name: array}"""
+    clients = clients if isinstance(clients, list) else [clients]
+    segmpi("score", model, *clients, "-o", out, "--force", "--quiet", *words, **how)
+    with h5py.File(out, "r") as file:
+        found = {name: file[name][()] for name in file if isinstance(file[name], h5py.Dataset)}
+        if "ids" in file:
+            found["id"] = file["ids/client_id"][()]
+    return found
+
+
+def labels_of_fit(model):
+    with h5py.File(model, "r") as file:
+        return {name: file[f"labels/{name}"][()] for name in file["labels"]}
+
+
+def same(a, b, names):
+    return [name for name in names if a[name].tobytes() != b[name].tobytes() or a[name].dtype != b[name].dtype] == []
+
+
+@pytest.fixture(scope="module")
+def folder(segmpi, tmp_path_factory):
+    """old.h5 is what model.h5 was fitted to; new.h5 and new.csv are other clients"""
+    path = tmp_path_factory.mktemp("score")
+    segmpi("generate", 20000, "-o", path / "old.h5", ranks=2)
+    segmpi("generate", 5000, "-o", path / "new.h5", "--csv", path / "new.csv", "--seed", 7)
+    segmpi("fit", path / "old.h5", "-o", path / "model.h5", "--n-init", 2, "--stability", 0, "--quiet", ranks=2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def new(segmpi, folder):
+    return run_score(segmpi, folder / "model.h5", folder / "new.h5", folder / "new-scores.h5", "--components", 3)
+
+
+def test_the_training_clients_get_their_labels_back(segmpi, folder):
+    found = run_score(segmpi, folder / "model.h5", folder / "old.h5", folder / "s.h5", ranks=3)
+    assert same(found, labels_of_fit(folder / "model.h5"), LABELS)
+
+
+def test_other_clients_get_what_the_model_says(folder, new):
+    model = read_model(folder / "model.h5")
+    names, x = read_table(folder / "new.h5")
+    stages = model.preprocessing
+    z = rounded(model, prepare(model, x))
+    d2 = squared_distances(z, model.kmeans.cluster_centers)
+    best, second = np.partition(d2, 1, axis=1)[:, :2].T
+    outside = (x < stages.lower_bound) | (x > stages.upper_bound)
+
+    assert np.array_equal(new["cluster"], d2.argmin(axis=1))
+    assert np.array_equal(new["segment"], model.segments.cluster_to_segment[new["cluster"]])
+    assert new["distance"] == approx(np.sqrt(best), rel=5e-5)
+    assert new["margin"] == approx(1 - np.sqrt(best / second), abs=1e-4)
+    assert np.array_equal(new["n_imputed"], np.isnan(x).sum(axis=1)) and new["n_imputed"].any()
+    assert np.array_equal(new["outlier"], outside.sum(axis=1)) and new["outlier"].any()
+    assert new["pc"] == approx((z - model.pca.mean) @ model.pca.components[:3].T, rel=1e-5, abs=1e-5)
+    with h5py.File(folder / "new.h5") as clients, h5py.File(folder / "new-scores.h5") as scores:
+        assert np.array_equal(new["id"], clients["ids/client_id"])
+        assert scores["segments/name"].asstr()[:].tolist() == model.segments.name.tolist()
+        assert scores.attrs["model_id"].decode() == model.model_id
+        assert scores["provenance"].attrs["rows_read"] == 5000
+
+
+def test_any_number_of_ranks_gives_the_same_file(segmpi, folder, new):
+    first = contents(folder / "new-scores.h5")
+    for ranks in (1, 2, 3, 7, 64):  # of 5 blocks
+        run_score(segmpi, folder / "model.h5", folder / "new.h5", folder / "r.h5", "--components", 3, ranks=ranks)
+        assert differences(contents(folder / "r.h5"), first) == []
+
+
+def test_csv_gives_the_same_answers(segmpi, folder, new):
+    """directly, in two pieces, and with ids that are texts; nothing else is left in the folder"""
+    lines = (folder / "new.csv").read_text().splitlines(keepends=True)
+    for name, part in (("a.csv", lines[:2000]), ("b.csv", [lines[0], *lines[2000:]])):
+        (folder / name).write_text("".join(part))
+    (folder / "text.csv").write_text(lines[0] + "".join(f"id-{line}" for line in lines[1:]))
+    before = {path.name for path in folder.iterdir()} | {"c.h5"}
+    for inputs in ("new.csv",), ("a.csv", "b.csv"), ("text.csv",):
+        found = run_score(segmpi, folder / "model.h5", [folder / name for name in inputs], folder / "c.h5",
+                          "--components", 3, ranks=2)
+        assert same(found, new, sorted(new.keys() - {"id"}))
+        expected = [f"id-{i}".encode() for i in new["id"]] if inputs == ("text.csv",) else new["id"].tolist()
+        assert found["id"].tolist() == expected
+        assert {path.name for path in folder.iterdir()} == before
+
+
+def test_ids_do_not_leak(segmpi, folder):
+    (folder / "canary.csv").write_text((folder / "text.csv").read_text().replace("id-1,", "CANARY-1,", 1))
+    found = segmpi("score", folder / "model.h5", folder / "canary.csv", "-o", folder / "canary.h5", "--verbose",
+                   "--json", folder / "canary.json")
+    assert "CANARY" not in found.stdout + found.stderr + (folder / "canary.json").read_text()
+    assert b"CANARY-1" in (folder / "canary.h5").read_bytes()
+
+
+def write_columns(path, names, x):
+    """a group of columns, as another program may write it"""
+    with h5py.File(path, "w") as file:
+        for name, column in zip(names, x.T):
+            file[name] = column
+
+
+def test_columns_are_matched_by_name(segmpi, folder, new):
+    names, x = read_table(folder / "new.h5")
+    order = np.random.default_rng(0).permutation(len(names))
+    write_columns(folder / "shuffled.h5", [*(names[i] for i in order), "OTHER"], np.c_[x[:, order], x[:, 0]])
+    found = run_score(segmpi, folder / "model.h5", folder / "shuffled.h5", folder / "s.h5", "--components", 3)
+    assert "id" not in found and same(found, new, sorted(new.keys() - {"id"}))
+    lines = [line.split(",") for line in (folder / "new.csv").read_text().splitlines()]
+    text = "\n".join(",".join([row[0], f"note {i}", *row[:0:-1]]) for i, row in enumerate(lines)) + "\n"
+    (folder / "shuffled.csv").write_text(text)
+    found = run_score(segmpi, folder / "model.h5", folder / "shuffled.csv", folder / "s.h5", "--components", 3)
+    assert same(found, new, sorted(new))
+
+
+def test_columns_that_do_not_fit_are_refused(segmpi, folder):
+    names, x = read_table(folder / "new.h5")
+    other = [{"BALANCE": "BALANCES"}.get(name, name) for name in names]
+    write_columns(folder / "bad.h5", other, x)
+    head, *lines = (folder / "new.csv").read_text().splitlines()
+    (folder / "bad.csv").write_text("\n".join([head.replace("BALANCE,", "BALANCES,", 1), *lines]) + "\n")
+    words = [[head, *(line.replace(",", ",high", 1) for line in lines)], folder / "words.csv"]
+    words[1].write_text("\n".join(words[0]) + "\n")
+    for path, says in (("bad.h5", "'BALANCE' (did you mean 'BALANCES'?)"), ("bad.csv", "did you mean 'BALANCES'"),
+                       ("words.csv", "line 2: 'BALANCE' is 'high")):
+        found = segmpi("score", folder / "model.h5", folder / path, "-o", folder / "x.h5", ranks=2, ok=False)
+        assert found.returncode == 65 and len(messages(found)) == 1 and says in found.stderr, found.stderr
+        assert not (folder / "x.h5").exists()
+
+
+def test_values_beyond_all_bounds_name_their_column(segmpi, folder):
+    names, x = read_table(folder / "old.h5")
+    segmpi("fit", folder / "old.h5", "-o", folder / "free.h5", "--outliers", "none", "-k", 3, "--n-init", 1,
+           "--stability", 0, "--quiet")
+    x[1500, 3] = 1e300
+    write_columns(folder / "far.h5", names, x)
+    found = segmpi("score", folder / "free.h5", folder / "far.h5", "-o", folder / "x.h5", ranks=2, ok=False)
+    assert found.returncode == 65 and f"row 1501: '{names[3]}'" in found.stderr, found.stderr
+    free = run_score(segmpi, folder / "free.h5", folder / "old.h5", folder / "s.h5")
+    low, high = np.nanquantile(read_table(folder / "old.h5")[1], [0.01, 0.99], axis=0)
+    x = read_table(folder / "old.h5")[1]
+    assert np.array_equal(free["outlier"], ((x < low) | (x > high)).sum(axis=1))  # bounds without a cap
+
+
+@pytest.mark.parametrize("embed", [["pca:5"], ["autoencoder", "--ae-epochs", "1"]], ids=["pca", "autoencoder"])
+def test_codes_are_those_of_the_fit(segmpi, folder, embed):
+    model = folder / f"{embed[0][:3]}.h5"
+    segmpi("fit", folder / "new.h5", "-o", model, "--embed", *embed, "-k", 4, "--n-init", 1, "--stability", 0,
+           "--quiet", ranks=2)
+    found, expected = run_score(segmpi, model, folder / "new.h5", folder / "s.h5", ranks=3), labels_of_fit(model)
+    assert same(found, expected, sorted(expected))
+    assert ("reconstruction_error" in found) == (embed[0] == "autoencoder")
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_few_clients(segmpi, folder, new, rows):
+    names, x = read_table(folder / "new.h5")
+    write_columns(folder / "few.h5", names, x[:rows])
+    found = run_score(segmpi, folder / "model.h5", folder / "few.h5", folder / "s.h5", ranks=2)
+    assert all(np.array_equal(found[name], new[name][:rows]) for name in LABELS)
+    assert segmpi("inspect", folder / "s.h5", "--check").returncode == 0
+
+
+def test_what_is_said(segmpi, folder, new):
+    found = segmpi("score", folder / "model.h5", folder / "new.h5", "-o", folder / "j.h5", "--json", folder / "j.json")
+    said = json.loads((folder / "j.json").read_text())
+    assert said["n_clients"] == 5000 and sum(said["cluster_size"]) == 5000
+    assert said["cluster_size"] == np.bincount(new["cluster"], minlength=8).tolist()
+    assert [segment["size"] for segment in said["segments"]] == np.bincount(new["segment"]).tolist()
+    assert said["imputed_cells"] == new["n_imputed"].sum() and said["outliers"] == (new["outlier"] > 0).sum()
+    assert "5,000 clients" in found.stdout and "per rank" in found.stdout
+    planned = segmpi("score", folder / "model.h5", folder / "new.h5", "-o", folder / "d.h5", "--dry-run")
+    assert "memory per rank" in planned.stdout and not (folder / "d.h5").exists()
+    for words, code in ((["-o", folder / "j.h5"], 73), (["-o", folder / "d.h5", "--components", 99], 64)):
+        result = segmpi("score", folder / "model.h5", folder / "new.h5", *words, ok=False)
+        assert result.returncode == code and len(messages(result)) == 1
+    result = segmpi("score", folder / "new.h5", folder / "new.h5", "-o", folder / "d.h5", ok=False)
+    assert result.returncode == 65 and "expected 'model'" in result.stderr
