@@ -3,6 +3,8 @@
  * Text that comes from files is made safe for a terminal. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "segmpi/describe.h"
 #include "segmpi/elbow.h"
 #include "segmpi/json.h"
@@ -47,6 +49,17 @@ seg_status seg_report_plot(seg_input *in);
 /* All attributes of provenance and provenance/run; SEG_ERR_DATA if there are none. */
 seg_status seg_report_provenance(seg_input *in);
 void seg_report_check(int64_t n_blocks);
+
+/* A model as one SELECT that labels the rows of a table. */
+typedef struct seg_sql_opts {
+    const char *table; /* may be schema.table */
+    const char *id;    /* the column that identifies clients */
+    bool materialized; /* steps AS MATERIALIZED, which is no standard */
+} seg_sql_opts;
+
+/* *text owned by the caller (free, not seg_free).  SEG_ERR_DATA for an autoencoder. */
+seg_status seg_report_sql(const seg_model *model, const char *model_id, const seg_sql_opts *opts,
+                          char **text);
 
 /* Collective.  The phases of the run on standard error: seconds, GB/s, share of waiting, memory;
  * the largest of all ranks. */

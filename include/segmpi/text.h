@@ -34,3 +34,7 @@ const char *seg_text_seconds(double seconds, char *buffer, size_t size);
 /* Text from data made safe for a terminal or a log: control characters become '?', cut to `size`.
  */
 const char *seg_text_clean(const char *text, char *buffer, size_t size);
+
+/* A file of the text, complete or absent: written beside the target, synced and renamed, mode 0600;
+ * "-" is standard output, with a line end more.  Overwrites only with `force`. */
+seg_status seg_text_save(const char *text, const char *path, bool force);

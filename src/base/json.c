@@ -2,13 +2,8 @@
  * here. */
 #include "segmpi/json.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -103,61 +98,12 @@ seg_status seg_json_text(const seg_json *json, char **out)
     return status;
 }
 
-/* Writes all bytes and syncs. */
-static seg_status write_all(int file, const char *text, const char *path)
-{
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        ssize_t n = write(file, text, left);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
-        text += n;
-        left -= (size_t)n;
-    }
-    if (fsync(file) != 0)
-        return SEG_FAIL(SEG_ERR_IO, "cannot sync '%s': %s", path, strerror(errno));
-    return SEG_OK;
-}
-
-/* Complete or absent: a file beside the target, then its name.  link() refuses an existing target,
- * rename() replaces it. */
-static seg_status write_file(const char *text, const char *path, bool force)
-{
-    seg_status status = SEG_OK;
-    char part[4096];
-
-    if (snprintf(part, sizeof part, "%s.XXXXXX", path) >= (int)sizeof part)
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "the name '%s' is too long", path);
-    int file = mkstemp(part); /* exclusive, mode 0600 */
-    if (file < 0)
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot create a file beside '%s': %s", path,
-                        strerror(errno));
-
-    SEG_TRY_OR_DONE(write_all(file, text, path));
-    if ((force ? rename(part, path) : link(part, path)) != 0)
-        status = SEG_FAIL(errno == EEXIST ? SEG_ERR_CANTCREATE : SEG_ERR_IO,
-                          errno == EEXIST ? "'%s' exists; --force replaces it"
-                                          : "cannot put '%s' in place",
-                          path);
-done:
-    close(file);
-    if (!force || status != SEG_OK) unlink(part);
-    return status;
-}
-
 seg_status seg_json_write(const seg_json *json, const char *path, bool force)
 {
-    seg_status status = SEG_OK;
     char *text = dump(json, JSON_INDENT(2));
 
     if (!text) return SEG_ERR_MEMORY;
-    if (strcmp(path, "-") == 0) {
-        if (puts(text) < 0 || fflush(stdout) != 0)
-            status = SEG_FAIL(SEG_ERR_IO, "cannot write to standard output");
-    } else {
-        status = write_file(text, path, force);
-    }
+    seg_status status = seg_text_save(text, path, force);
     free(text);
     return status;
 }

@@ -111,7 +111,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_import, cli_generate, cli_describe, cli_elbow, cli_fit, cli_score,
-    cli_inspect, cli_help;
+    cli_export, cli_inspect, cli_help;
 
 extern const cli_command *const cli_commands[];
 extern const int cli_n_commands;
@@ -156,8 +156,9 @@ void cli_process_prepare(void);
 void cli_process_yield(void);
 /* Collective.  Chooses BLAS kernels (the process may start over), then starts MPI. */
 seg_status cli_session_open(int argc, char **argv, cli_session *session);
-/* Collective.  Nothing may be written that is an input of the run or that exists without --force,
- * and the folders must be there: SEG_ERR_CANTCREATE before any work.  NULL paths are skipped. */
+/* Collective with MPI.  Nothing may be written that is an input of the run or that exists without
+ * --force, and the folders must be there: SEG_ERR_CANTCREATE before any work.  NULL paths are
+ * skipped. */
 seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs, int n_inputs,
                              const char *const *inputs);
 /* Collective.  The result on standard output is complete, or SEG_ERR_IO. */

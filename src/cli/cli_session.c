@@ -171,9 +171,9 @@ seg_status cli_outputs_check(cli_session *session, int n, const char *const *out
 {
     seg_status local = SEG_OK;
 
-    if (seg_comm_rank(session->comm) == 0)
+    if (seg_error_rank() == 0)
         local = check_outputs(session->shared->force, n, outputs, n_inputs, inputs);
-    return seg_agree(session->comm, local);
+    return session->comm ? seg_agree(session->comm, local) : local;
 }
 
 /* ---- standard output ---- */
