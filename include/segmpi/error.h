@@ -6,6 +6,8 @@
  * The status is the exit code (sysexits.h). */
 #pragma once
 
+#include <stdbool.h>
+
 typedef enum seg_status {
     SEG_OK = 0,
     SEG_ERR_GATE = 1,         /* a gate that the user asked for (--fail-on) tripped */
@@ -48,10 +50,12 @@ void seg_error_clear(void);
 void seg_error_set_rank(int rank);
 int seg_error_rank(void);
 
+/* True if the record's cause lies in what the user gave: the command line, data, paths. */
+bool seg_error_is_users(void);
+
 /* Prints "segmpi COMMAND: text (rank 3, file.c:88)" and the context to stderr; `command` may be
- * NULL.  The place is left out where it would not help the user (usage errors).  Local; called
- * once, by main. */
-void seg_error_print(const char *command);
+ * NULL, and the place is left out on request.  Local; called once, by main. */
+void seg_error_print(const char *command, bool place);
 
 /* Use SEG_FAIL(). */
 seg_status seg_error_record(seg_status status, const char *file, int line, const char *format, ...)

@@ -51,8 +51,9 @@ typedef struct seg_fit_plan {
 
 /* What a sweep over k alone will need. */
 typedef struct seg_elbow_plan {
-    int64_t n;     /* clients */
-    int d;         /* columns */
+    int64_t n; /* clients */
+    int d;     /* columns */
+    int n_k;
     int n_groups;  /* of k whose fits share passes */
     int64_t sweep; /* bytes that the rank with most rows will allocate for the fits at their peak */
     int64_t memory;  /* in all */

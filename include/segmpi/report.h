@@ -35,8 +35,9 @@ seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary 
 
 void seg_report_plan(const seg_fit_plan *plan);
 void seg_report_elbow_plan(const seg_elbow_plan *plan);
-/* A note on standard error: fits that advance together, and their memory. */
-void seg_report_elbow_memory(const seg_elbow_plan *plan);
+/* A note on standard error: fits that advance together, and their memory; a warning if even the
+ * smallest groups need more than the limit. */
+void seg_report_elbow_memory(const seg_elbow_plan *plan, int64_t limit);
 void seg_report_import(const char *path, const seg_csv_summary *summary);
 /* csv_path may be NULL. */
 void seg_report_generate(const char *path, const char *csv_path, int64_t n);
@@ -48,7 +49,8 @@ seg_status seg_report_file(seg_input *in);
 seg_status seg_report_plot(seg_input *in);
 /* All attributes of provenance and provenance/run; SEG_ERR_DATA if there are none. */
 seg_status seg_report_provenance(seg_input *in);
-void seg_report_check(int64_t n_blocks);
+/* `in` has been checked, with this number of blocks of row data. */
+void seg_report_check(const seg_input *in, int64_t n_blocks);
 
 /* A model as one SELECT that labels the rows of a table. */
 typedef struct seg_sql_opts {

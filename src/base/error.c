@@ -67,11 +67,18 @@ void seg_error_while(const char *format, ...)
     snprintf(record.context + used, sizeof record.context - used, "\n  while %s", line);
 }
 
-void seg_error_print(const char *command)
+bool seg_error_is_users(void)
+{
+    return record.status == SEG_ERR_USAGE || record.status == SEG_ERR_DATA ||
+           record.status == SEG_ERR_NOINPUT || record.status == SEG_ERR_CANTCREATE ||
+           record.status == SEG_ERR_PERMISSION;
+}
+
+void seg_error_print(const char *command, bool with_place)
 {
     char place[80] = "";
 
-    if (record.status != SEG_ERR_USAGE && record.line > 0)
+    if (with_place && record.line > 0)
         snprintf(place, sizeof place, " (rank %d, %s:%d)", record.rank, record.file, record.line);
     fprintf(stderr, "segmpi%s%s: %s%s%s\n", command ? " " : "", command ? command : "", record.text,
             place, record.context);

@@ -140,6 +140,11 @@ void seg_progress_add(int64_t more)
     seg_progress_set(progress.done + more);
 }
 
+void seg_progress_read(int64_t rows)
+{
+    if (progress.depth == 1 && progress.total == SEG_ROWS_READ) seg_progress_add(rows);
+}
+
 void seg_progress_end(const char *summary)
 {
     char seconds[32];

@@ -82,6 +82,18 @@ static seg_status accept_code_activation(const char *text)
     return find_activation("ae-code-activation", text, &words.code_function);
 }
 
+static bool is_pca(void)
+{
+    return words.opts.method == SEG_EMBED_PCA;
+}
+
+static bool is_autoencoder(void)
+{
+    return words.opts.method == SEG_EMBED_AUTOENCODER;
+}
+
+#define AUTOENCODER_ONLY .applies = is_autoencoder, .needs = "--embed autoencoder"
+
 const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "embed",
@@ -100,7 +112,9 @@ const cli_shared_row cli_embed_rows[] = {
         .help = "components of --embed pca to variance 1; those with nearly none are left out",
         .kind = CLI_FLAG,
         .value = &words.opts.whiten,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        .applies = is_pca,
+        .needs = "--embed pca:C" } },
     { CLI_EMBED,
       { .name = "ae-layers",
         .argument = "LIST",
@@ -108,7 +122,8 @@ const cli_shared_row cli_embed_rows[] = {
         .kind = CLI_TEXT,
         .value = &words.layers,
         .accept = accept_layers,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-code",
         .argument = "N",
@@ -117,7 +132,8 @@ const cli_shared_row cli_embed_rows[] = {
         .value = &words.code,
         .least = 1,
         .most = WIDTH_MOST,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-activation",
         .argument = "F",
@@ -125,7 +141,8 @@ const cli_shared_row cli_embed_rows[] = {
         .kind = CLI_TEXT,
         .value = &words.activation,
         .accept = accept_activation,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-code-activation",
         .argument = "F",
@@ -133,7 +150,8 @@ const cli_shared_row cli_embed_rows[] = {
         .kind = CLI_TEXT,
         .value = &words.code_activation,
         .accept = accept_code_activation,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-epochs",
         .argument = "N",
@@ -142,7 +160,8 @@ const cli_shared_row cli_embed_rows[] = {
         .value = &words.epochs,
         .least = 1,
         .most = 1e6,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-batch",
         .argument = "N",
@@ -151,7 +170,8 @@ const cli_shared_row cli_embed_rows[] = {
         .value = &words.batch,
         .least = 1,
         .most = 1e6,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-learning-rate",
         .argument = "R",
@@ -160,7 +180,8 @@ const cli_shared_row cli_embed_rows[] = {
         .value = &words.learning_rate,
         .least = 1e-12,
         .most = 1e3,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-weight-decay",
         .argument = "R",
@@ -168,7 +189,8 @@ const cli_shared_row cli_embed_rows[] = {
         .kind = CLI_NUMBER,
         .value = &words.weight_decay,
         .most = 1e3,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-validation",
         .argument = "SHARE",
@@ -177,7 +199,8 @@ const cli_shared_row cli_embed_rows[] = {
         .kind = CLI_NUMBER,
         .value = &words.validation,
         .most = 0.9,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
     { CLI_EMBED,
       { .name = "ae-patience",
         .argument = "N",
@@ -185,7 +208,8 @@ const cli_shared_row cli_embed_rows[] = {
         .kind = CLI_INT,
         .value = &words.patience,
         .most = INT_MAX,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED,
+        AUTOENCODER_ONLY } },
 };
 
 const int cli_n_embed_rows = (int)(sizeof cli_embed_rows / sizeof *cli_embed_rows);
@@ -233,6 +257,6 @@ seg_embed_opts cli_embed_complete(uint64_t seed)
     if (words.validation >= 0) ae->validation = words.validation;
     if (words.patience >= 0) ae->patience = words.patience;
     ae->seed = seed;
-    if (words.opts.method == SEG_EMBED_AUTOENCODER) record(ae);
+    if (is_autoencoder()) record(ae);
     return words.opts;
 }

@@ -40,6 +40,9 @@ typedef struct cli_option {
     double least, most;                      /* of numbers; 0 and 0: not bounded */
     seg_status (*accept)(const char *value); /* of texts: checks and translates; may be NULL */
     unsigned marks;
+    bool (*applies)(void); /* once all words are read: false if they give it nothing to decide;
+                              NULL: always; it is then refused, with `needs`, and not recorded */
+    const char *needs;
 } cli_option;
 
 /* Options that mean the same in every command; a command lists those that it has. */
@@ -125,6 +128,8 @@ int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]
 /* Sets every option of the command to its default, then to what the words say; fills the arguments
  * of the session.  words[0] is the command. */
 seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_session *session);
+/* True if a word of the command line, no default, has set the option. */
+bool cli_given(const char *name);
 /* The effective options that decide the result, as one line of JSON, owned by the caller
  * (seg_free). */
 seg_status cli_options_record(const cli_command *command, char **json);

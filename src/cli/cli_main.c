@@ -70,6 +70,14 @@ done:
     return status;
 }
 
+/* Where in the program it failed: of use where it is the program's fault, or one rank's of many. */
+static bool shows_place(const cli_session *session)
+{
+    if (seg_error_get()->status == SEG_ERR_USAGE) return false;
+    return !seg_error_is_users() || (session->shared && session->shared->verbose) ||
+           (session->comm && seg_comm_size(session->comm) > 1);
+}
+
 int seg_cli_main(int argc, char **argv)
 {
     cli_session session = { 0 };
@@ -77,7 +85,7 @@ int seg_cli_main(int argc, char **argv)
     cli_process_prepare();
     seg_status status = run(argc, argv, &session);
     if (status != SEG_OK && seg_error_rank() == 0)
-        seg_error_print(session.command ? session.command->name : NULL);
+        seg_error_print(session.command ? session.command->name : NULL, shows_place(&session));
     if (status != SEG_OK && !session.comm) cli_process_yield();
     seg_comm_close(session.comm);
     return (int)status;

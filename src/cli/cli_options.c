@@ -87,6 +87,8 @@ typedef struct parsing {
     int n_arguments;
 } parsing;
 
+static parsing words_of_run;
+
 /* Appends those rows of a list that the command has; the new number of rows. */
 static int add_rows(const cli_command *command, int n_list, const cli_shared_row *list, int n,
                     const cli_option **rows)
@@ -272,13 +274,42 @@ static error_t accept_word(int key, char *text, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
+bool cli_given(const char *name)
+{
+    const parsing *p = &words_of_run;
+
+    for (int i = 0; i < p->n; i++)
+        if (strcmp(p->rows[i]->name, name) == 0) return p->given[i];
+    return false;
+}
+
+/* The synopsis begins with the arguments. */
+static seg_status argument_missing(const cli_command *command, int number)
+{
+    const char *name = command->synopsis;
+
+    for (int i = 0; i < number; i++)
+        name += strcspn(name, " ") + 1;
+    return SEG_FAIL(SEG_ERR_USAGE, "%.*s is missing; usage: segmpi %s %s", (int)strcspn(name, " "),
+                    name, command->name, command->synopsis);
+}
+
+/* An option that decides nothing is a misunderstanding, which is better known now. */
+static seg_status check_effect(const parsing *p)
+{
+    for (int i = 0; i < p->n; i++) {
+        const cli_option *row = p->rows[i];
+        if (p->given[i] && row->applies && !row->applies())
+            return SEG_FAIL(SEG_ERR_USAGE, "--%s has no effect without %s", row->name, row->needs);
+    }
+    return SEG_OK;
+}
+
 static seg_status check_complete(const cli_command *command, const parsing *p)
 {
     int n = p->n_arguments;
 
-    if (n < command->least_arguments)
-        return SEG_FAIL(SEG_ERR_USAGE, "something is missing; usage: segmpi %s %s", command->name,
-                        command->synopsis);
+    if (n < command->least_arguments) return argument_missing(command, n);
     if (n > command->most_arguments) {
         char clean[200];
         seg_text_clean(p->arguments[command->most_arguments], clean, sizeof clean);
@@ -296,27 +327,28 @@ seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_
 {
     struct argp_option options[CLI_MAX_ROWS + 1] = { { 0 } };
     struct argp argp = { .options = options, .parser = accept_word };
-    parsing p = { .arguments = (const char **)words };
+    parsing *p = &words_of_run;
 
-    p.n = cli_rows_of(command, p.rows);
-    for (int i = 0; i < p.n; i++)
+    *p = (parsing) { .arguments = (const char **)words };
+    p->n = cli_rows_of(command, p->rows);
+    for (int i = 0; i < p->n; i++)
         options[i] = (struct argp_option) {
-            .name = p.rows[i]->name,
-            .key = p.rows[i]->letter ? p.rows[i]->letter : FIRST_KEY + i,
-            .arg = p.rows[i]->argument,
+            .name = p->rows[i]->name,
+            .key = p->rows[i]->letter ? p->rows[i]->letter : FIRST_KEY + i,
+            .arg = p->rows[i]->argument,
         };
     shared = (cli_shared) { .deadline = -1 };
     session->shared = &shared;
-    SEG_TRY(set_defaults(&p));
+    SEG_TRY(set_defaults(p));
     /* Arguments are collected at the front of `words`, where argp has already been. */
-    if (argp_parse(&argp, n_words, words, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, &p) !=
-        0)
+    if (argp_parse(&argp, n_words, words, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, p) != 0)
         return SEG_FAIL(SEG_ERR_USAGE, "the command line cannot be read");
     session->method = cli_method_complete(&shared);
     session->csv = cli_csv_complete();
-    session->arguments = p.arguments;
-    session->n_arguments = p.n_arguments;
+    session->arguments = p->arguments;
+    session->n_arguments = p->n_arguments;
     if (shared.help) return SEG_OK;
-    SEG_TRY(check_complete(command, &p));
+    SEG_TRY(check_complete(command, p));
+    SEG_TRY(check_effect(p));
     return command->check ? command->check(session) : SEG_OK;
 }

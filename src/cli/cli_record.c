@@ -42,7 +42,8 @@ seg_status cli_options_record(const cli_command *command, char **out)
     int n = cli_rows_of(command, rows);
 
     for (int i = 0; i < n; i++)
-        if (rows[i]->marks & CLI_RECORDED) add_option(json, rows[i]);
+        if ((rows[i]->marks & CLI_RECORDED) && (!rows[i]->applies || rows[i]->applies()))
+            add_option(json, rows[i]);
     seg_status status = seg_json_text(json, out);
     seg_json_free(json);
     return status;

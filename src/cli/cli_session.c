@@ -91,8 +91,21 @@ static seg_status choose_kernels(cli_session *session)
                     seg_text_clean(wanted ? wanted : "", clean, sizeof clean));
 }
 
+static seg_status check_deadline(void)
+{
+    const char *text = getenv("SEGMPI_DEADLINE");
+    char clean[32];
+    double seconds;
+
+    if (!text || (seg_text_double(text, &seconds) && seconds >= 0)) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CONFIG,
+                    "SEGMPI_DEADLINE is '%s', expected seconds, 0 for no deadline; set or unset it",
+                    seg_text_clean(text, clean, sizeof clean));
+}
+
 seg_status cli_session_open(int argc, char **argv, cli_session *session)
 {
+    SEG_TRY(check_deadline());
     choose_blas(argv);
     SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
     if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
@@ -143,6 +156,8 @@ static seg_status check_output(const char *path, bool force, int n_inputs,
 {
     struct stat found;
 
+    if (lstat(path, &found) == 0 && S_ISLNK(found.st_mode) && !force)
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' exists, as a link; --force replaces it", path);
     if (stat(path, &found) != 0) return check_folder(path);
     for (int i = 0; i < n_inputs; i++)
         if (inputs[i] && same_file(inputs[i], &found))

@@ -23,6 +23,11 @@ static seg_status accept_gap_reference(const char *text)
     return SEG_OK;
 }
 
+static bool has_gap(void)
+{
+    return opts.n_references > 0;
+}
+
 static const cli_option rows[] = {
     { .name = "output",
       .letter = 'o',
@@ -56,7 +61,9 @@ static const cli_option rows[] = {
       .kind = CLI_TEXT,
       .value = &opts.gap_reference,
       .accept = accept_gap_reference,
-      .marks = CLI_RECORDED },
+      .marks = CLI_RECORDED,
+      .applies = has_gap,
+      .needs = "--gap" },
     { .name = "stability",
       .argument = "B",
       .fallback = "0",
@@ -127,7 +134,7 @@ static seg_status run(cli_session *session)
         if (seg_comm_rank(session->comm) == 0) seg_report_elbow_plan(&plan);
         goto done;
     }
-    seg_report_elbow_memory(&plan);
+    seg_report_elbow_memory(&plan, session->method->memory_limit);
     SEG_TRY_OR_DONE(seg_model_sweep(session->comm, session->kernels, table, &sweep, &model));
     SEG_TRY_OR_DONE(write_elbow(session, &model, table));
     if (cli_wants_json(session)) json = seg_report_elbow_json(&model);

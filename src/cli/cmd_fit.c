@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli_internal.h"
+#include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/model.h"
 #include "segmpi/report.h"
@@ -197,6 +198,19 @@ static seg_status open_tables(cli_session *session, seg_table **table, seg_table
     return seg_table_open(session->comm, path, &profiled, extra);
 }
 
+/* A sweep is run, and not read. */
+static seg_status check_sweep(void)
+{
+    static const char *const names[] = { "k-max", "memory-limit" };
+
+    if (opts.n_clusters == 0 && !opts.elbow) return SEG_OK;
+    for (int i = 0; i < 2; i++)
+        if (cli_given(names[i]))
+            return SEG_FAIL(SEG_ERR_USAGE, "--%s has no effect %s", names[i],
+                            opts.elbow ? "beside --elbow" : "without -k auto");
+    return SEG_OK;
+}
+
 /* Completes the default, which depends on another option. */
 static seg_status check(const cli_session *session)
 {
@@ -206,6 +220,7 @@ static seg_status check(const cli_session *session)
         return SEG_FAIL(SEG_ERR_USAGE, "--init FILE and --embed do not go together");
     if (k == 0 && opts.method == SEG_INIT_CENTERS)
         return SEG_FAIL(SEG_ERR_USAGE, "-k auto does not go with starting centers from a file");
+    SEG_TRY(check_sweep());
     if (*n == 0) *n = k > 0 && k < SEGMENTS ? k : SEGMENTS;
     if (k == 0) return SEG_OK;
     if (*n > k)
@@ -232,6 +247,8 @@ static seg_status run(cli_session *session)
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;
     }
+    if (!cli_given("n-clusters"))
+        seg_log_note("%d clusters (default; -k auto chooses)", opts.n_clusters);
     SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, extra, &fit, &model));
     if (cli_wants_json(session)) local = seg_report_model_json(&model, &json);
     SEG_TRY_OR_DONE(seg_agree(session->comm, local));

@@ -1,4 +1,6 @@
 /* segmpi generate: synthetic card holders. */
+#include <math.h>
+
 #include "cli_internal.h"
 #include "segmpi/memory.h"
 #include "segmpi/report.h"
@@ -27,11 +29,23 @@ static const cli_option rows[] = {
 
 static seg_status check(const cli_session *session)
 {
+    const char *text = session->arguments[0];
     char clean[64];
+    double number;
 
-    if (seg_text_int64(session->arguments[0], &opts.n) && opts.n > 0) return SEG_OK;
-    return SEG_FAIL(SEG_ERR_USAGE, "the number of clients is '%s', expected a whole number",
-                    seg_text_clean(session->arguments[0], clean, sizeof clean));
+    if (!seg_text_int64(text, &opts.n)) {
+        bool whole = seg_text_double(text, &number) && number >= 1 && number < 1e18 &&
+                     floor(number) >= number;
+        seg_text_clean(text, clean, sizeof clean);
+        if (whole)
+            return SEG_FAIL(SEG_ERR_USAGE,
+                            "the number of clients is '%s', expected digits only: %.0f", clean,
+                            number);
+        return SEG_FAIL(SEG_ERR_USAGE, "the number of clients is '%s', expected a whole number",
+                        clean);
+    }
+    if (opts.n > 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "the number of clients is %s, expected at least 1", text);
 }
 
 static seg_status run(cli_session *session)

@@ -27,7 +27,7 @@ static seg_status check(seg_input *in)
     int64_t n_blocks;
 
     SEG_TRY(seg_input_check(in, &n_blocks));
-    seg_report_check(n_blocks);
+    seg_report_check(in, n_blocks);
     return SEG_OK;
 }
 

@@ -17,7 +17,7 @@ _Noreturn void comm_abort(int code, const char *call, const char *file, int line
     MPI_Error_string(code, text, &length);
     (void)seg_error_record(SEG_ERR_PEER, file, line, "the MPI library failed: %s", text);
     seg_error_while("calling %s", call);
-    seg_error_print(NULL);
+    seg_error_print(NULL, true);
     MPI_Abort(MPI_COMM_WORLD, SEG_ERR_PEER);
     _Exit(SEG_ERR_PEER);
 }

@@ -10,8 +10,10 @@ seg_status model_prepare(seg_comm *comm, seg_table *table, const seg_fit_opts *o
                          seg_model *model, seg_matrix *m, seg_matrix *code)
 {
     seg_phase_begin("prepare");
+    seg_progress_begin("preparing", SEG_ROWS_READ, "rows read");
     SEG_TRY(seg_prep_fit(comm, table, &opts->prep, &model->prep));
     SEG_TRY(seg_agree(comm, seg_prep_apply(&model->prep, table, m)));
+    seg_progress_end(NULL);
     if (opts->embed.method == SEG_EMBED_NONE) return SEG_OK;
 
     seg_phase_begin("embed");
@@ -75,7 +77,9 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     }
     SEG_TRY_OR_DONE(seg_guide_load(comm, &input, &opts->segments, &guide));
     seg_phase_begin("statistics");
+    seg_progress_begin("statistics", SEG_ROWS_READ, "rows read");
     SEG_TRY_OR_DONE(seg_describe_run(comm, table, &statistics, &model->statistics));
+    seg_progress_end(NULL);
     SEG_TRY_OR_DONE(model_prepare(comm, table, opts, model, &m, &code));
     if (opts->embed.method != SEG_EMBED_NONE) input.space = x = &code;
     seg_phase_begin("pca");

@@ -121,6 +121,7 @@ seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const s
     seg_elbow_plan plan = {
         .n = n,
         .d = (int)d,
+        .n_k = opts->elbow.sweep.k_max - opts->elbow.sweep.k_min + 1,
         .n_groups = seg_sweep_groups(rows, width, &opts->elbow.sweep),
         .sweep = sweep,
         .memory = larger(prep_memory(d), slice + larger(larger(matrix, embedding), swept + runs)),

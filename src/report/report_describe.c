@@ -286,13 +286,13 @@ static void print_gaps(const seg_describe *d)
 
 void seg_report_describe(const seg_describe *d)
 {
-    char n[32], cells[32];
+    char cells[32];
     int64_t missing = 0;
 
     for (int t = 0; t < d->d; t++)
         missing += d->missing[t];
-    printf("%s clients, %d features, %s missing cells", seg_text_count(d->n, n, sizeof n), d->d,
-           seg_text_count(missing, cells, sizeof cells));
+    report_clients(d->n, d->rows, d->d);
+    printf(", %s missing cell%s", seg_text_count(missing, cells, sizeof cells), REPORT_S(missing));
     if (d->infinite > 0)
         printf(" (%s of them infinite)", seg_text_count(d->infinite, cells, sizeof cells));
     putchar('\n');

@@ -226,11 +226,10 @@ void report_elbow_choice(const seg_elbow *elbow)
 seg_status seg_report_elbow(const seg_model *model)
 {
     const seg_elbow *elbow = &model->elbow;
-    char n[32];
 
-    printf("%s clients, %d features, k from %d to %d, %d restart%s each\n",
-           seg_text_count(elbow->n, n, sizeof n), model->prep.d, elbow->k_min, elbow->k_max,
-           elbow->sweep.n_init, elbow->sweep.n_init == 1 ? "" : "s");
+    report_clients(model->prep.n, elbow->n, model->prep.d);
+    printf(", k from %d to %d, %d restart%s each\n", elbow->k_min, elbow->k_max,
+           elbow->sweep.n_init, REPORT_S(elbow->sweep.n_init));
     report_embedding(&model->embedding);
     SEG_TRY(print_table(elbow));
     print_notes(elbow);

@@ -109,14 +109,14 @@ done:
 static seg_status print_table(seg_input *in)
 {
     seg_shape features, ids;
-    char **names = NULL, n[32];
+    char **names = NULL;
     line_text clean;
     int d = 0;
 
     SEG_TRY(seg_input_shape(in, "features", &features));
     SEG_TRY(seg_input_names(in, "feature", &d, &names));
-    printf("%s clients, %d features (%s)", seg_text_count(features.dim[0], n, sizeof n), d,
-           type_name(features.type));
+    report_clients(features.dim[0], features.dim[0], d);
+    printf(" (%s)", type_name(features.type));
     if (seg_input_has(in, "ids/client_id") && seg_input_shape(in, "ids/client_id", &ids) == SEG_OK)
         printf(", ids (%s)", type_name(ids.type));
     putchar('\n');

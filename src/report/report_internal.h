@@ -19,6 +19,11 @@ void report_heading(const char *text);
 /* A value with about four digits: "12,345", "4.496", "0.001234", "1.2e+300", "-" if there is none.
  */
 const char *report_number(double value, char *buffer, size_t size);
+/* The ending of a noun behind a number. */
+#define REPORT_S(n) ((n) == 1 ? "" : "s")
+/* "12,000 clients, 17 features", and how many rows stand for them where weights make it differ;
+ * no line feed. */
+void report_clients(int64_t n, int64_t rows, int d);
 /* Terminal columns of UTF-8 text, taking every character as one wide. */
 int report_text_width(const char *text);
 /* Words of a text after a margin of blanks, in lines of at most 100 columns or the terminal's. */

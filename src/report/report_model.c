@@ -168,10 +168,10 @@ static void print_components(const seg_pca *pca)
 void seg_report_model(const seg_model *model)
 {
     int k = model->kmeans.n_clusters;
-    char n[32];
+    int64_t rows = model->statistics.rows > 0 ? model->statistics.rows : model->prep.n;
 
-    printf("%s clients, %d features, %d clusters\n", seg_text_count(model->prep.n, n, sizeof n),
-           model->prep.d, k);
+    report_clients(model->prep.n, rows, model->prep.d);
+    printf(", %d cluster%s\n", k, REPORT_S(k));
     report_segments(&model->segments, model->prep.n);
     print_preparation(&model->prep);
     report_embedding(&model->embedding);

@@ -1,6 +1,7 @@
 /* What a run did or would do: imports, synthetic clients, plans, and the table of phases. */
 #include <stdio.h>
 
+#include "report_internal.h"
 #include "segmpi/comm.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
@@ -43,9 +44,9 @@ void seg_report_elbow_plan(const seg_elbow_plan *plan)
     print_training(plan->weights, plan->flops);
 }
 
-void seg_report_elbow_memory(const seg_elbow_plan *plan)
+void seg_report_elbow_memory(const seg_elbow_plan *plan, int64_t limit)
 {
-    char sweep[32];
+    char sweep[32], most[32];
 
     if (plan->n_groups > 1)
         seg_log_note("fits of all k in %d groups (--memory-limit): %s per rank", plan->n_groups,
@@ -53,17 +54,22 @@ void seg_report_elbow_memory(const seg_elbow_plan *plan)
     else
         seg_log_note("fits of all k together: %s per rank",
                      seg_text_bytes(plan->sweep, sweep, sizeof sweep));
+    if (plan->sweep > limit && plan->n_groups == plan->n_k)
+        seg_log_warning("--memory-limit %s is less than the fits of a single k take, %s per rank",
+                        seg_text_bytes(limit, most, sizeof most), sweep);
 }
 
 void seg_report_import(const char *path, const seg_csv_summary *summary)
 {
     char rows[32], cells[32], bytes[32];
 
-    printf("%s: %s clients, %d features, %s missing cells\n", path,
-           seg_text_count(summary->rows, rows, sizeof rows), summary->d,
-           seg_text_count(summary->missing_cells, cells, sizeof cells));
+    printf("%s: %s client%s, %d feature%s, %s missing cell%s\n", path,
+           seg_text_count(summary->rows, rows, sizeof rows), REPORT_S(summary->rows), summary->d,
+           REPORT_S(summary->d), seg_text_count(summary->missing_cells, cells, sizeof cells),
+           REPORT_S(summary->missing_cells));
     if (summary->bad_rows > 0)
-        printf("%s bad rows left out\n", seg_text_count(summary->bad_rows, rows, sizeof rows));
+        printf("%s bad row%s left out\n", seg_text_count(summary->bad_rows, rows, sizeof rows),
+               REPORT_S(summary->bad_rows));
     printf("%s of CSV", seg_text_bytes(summary->bytes, bytes, sizeof bytes));
     if (summary->parse_seconds > 0)
         printf(", %.0f MB/s", 1e-6 * (double)summary->bytes / summary->parse_seconds);
@@ -74,15 +80,22 @@ void seg_report_generate(const char *path, const char *csv_path, int64_t n)
 {
     char clients[32];
 
-    printf("%s: %s synthetic clients\n", path, seg_text_count(n, clients, sizeof clients));
+    printf("%s: %s synthetic client%s\n", path, seg_text_count(n, clients, sizeof clients),
+           REPORT_S(n));
     if (csv_path) printf("%s: the same as CSV\n", csv_path);
 }
 
-void seg_report_check(int64_t n_blocks)
+void seg_report_check(const seg_input *in, int64_t n_blocks)
 {
     char blocks[32];
 
-    printf("ok: %s blocks, all checksums equal\n", seg_text_count(n_blocks, blocks, sizeof blocks));
+    if (*seg_input_format(in) == '\0')
+        printf("ok: it can be read, but holds no checksums of segmpi\n");
+    else if (n_blocks == 0)
+        printf("ok: the checksum of its content is equal; it has no blocks of clients\n");
+    else
+        printf("ok: %s block%s, all checksums equal\n",
+               seg_text_count(n_blocks, blocks, sizeof blocks), REPORT_S(n_blocks));
 }
 
 /* Seconds and share of waiting are the largest of all ranks, bytes the sum. */

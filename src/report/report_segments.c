@@ -59,9 +59,9 @@ static void print_segment(const seg_segments *s, int i, int64_t n)
     if (*s->matched && segment->previous < 0) snprintf(was, sizeof was, ", new");
     if (*s->matched && segment->previous >= 0 && segment->previous != i)
         snprintf(was, sizeof was, ", was %d", segment->previous);
-    printf("  %2d %6.1f %%  %s (%s clients%s)\n", i, 100 * share,
+    printf("  %2d %6.1f %%  %s (%s client%s%s)\n", i, 100 * share,
            seg_text_clean(segment->name, name, sizeof name),
-           seg_text_count(segment->size, size, sizeof size), was);
+           seg_text_count(segment->size, size, sizeof size), REPORT_S(segment->size), was);
     print_strongest(s, i);
     report_paragraph(MARGIN, segment->description);
     report_paragraph(MARGIN, segment->recommendation);
@@ -155,22 +155,47 @@ static void print_quality(const seg_segments *s)
     print_match(s);
 }
 
-/* The paths to the leaves below `node`, behind the conditions so far. */
-static void print_leaves(const seg_segments *s, int node, const char *conditions)
-{
-    const seg_tree_node *n = &s->tree.node[node];
-    char text[1024], clients[32];
+/* A path through the tree: "PURCHASES > 4500". */
+typedef struct condition {
+    int column;
+    bool above; /* the threshold; otherwise at most it */
+    double threshold;
+} condition;
 
-    for (int side = 0; side < 2 && n->column >= 0; side++) {
-        snprintf(text, sizeof text, "%s %s %.200s %s %.15g", conditions, *conditions ? "and" : "if",
-                 s->column[n->column], side == 0 ? "<=" : ">", n->threshold);
-        print_leaves(s, side == 0 ? n->left : n->right, text);
-    }
-    if (n->column >= 0 || n->clients == 0) return;
-    snprintf(text, sizeof text, "%.160s%s (%.0f %% of %s clients)", s->segment[n->segment].name,
-             conditions, 100 * (double)n->hits / (double)n->clients,
-             seg_text_count(n->clients, clients, sizeof clients));
+static void print_leaf(const seg_segments *s, const seg_tree_node *leaf, int n,
+                       const condition *path)
+{
+    char text[2048], clients[32];
+    size_t used = (size_t)snprintf(text, sizeof text, "%.160s", s->segment[leaf->segment].name);
+
+    for (int i = 0; i < n && used < sizeof text; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, " %s %.200s %s %.15g",
+                                 i > 0 ? "and" : "if", s->column[path[i].column],
+                                 path[i].above ? ">" : "<=", path[i].threshold);
+    if (used < sizeof text)
+        snprintf(text + used, sizeof text - used, " (%.0f %% of %s client%s)",
+                 100 * (double)leaf->hits / (double)leaf->clients,
+                 seg_text_count(leaf->clients, clients, sizeof clients), REPORT_S(leaf->clients));
     report_paragraph(2, text);
+}
+
+/* The leaves below `node`, behind n conditions.  One on the same side of the same column is
+ * narrower than what it replaces. */
+static void print_leaves(const seg_segments *s, int node, int n, const condition *path)
+{
+    const seg_tree_node *here = &s->tree.node[node];
+
+    for (int side = 0; side < 2 && here->column >= 0; side++) {
+        condition longer[SEG_TREE_NODES];
+        int at = 0;
+        for (int i = 0; i < n; i++)
+            longer[i] = path[i];
+        while (at < n && (path[at].column != here->column || path[at].above != (side == 1)))
+            at++;
+        longer[at] = (condition) { here->column, side == 1, here->threshold };
+        print_leaves(s, side == 0 ? here->left : here->right, at == n ? n + 1 : n, longer);
+    }
+    if (here->column < 0 && here->clients > 0) print_leaf(s, here, n, path);
 }
 
 void report_segments(const seg_segments *s, int64_t n)
@@ -187,7 +212,7 @@ void report_segments(const seg_segments *s, int64_t n)
              "The segments in simple rules, right for %.1f %% of all clients",
              100 * s->tree.fidelity);
     report_heading(heading);
-    print_leaves(s, 0, "");
+    print_leaves(s, 0, 0, NULL);
 }
 
 static seg_json *segment_json(const seg_segments *s, int i, int64_t n)

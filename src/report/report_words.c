@@ -80,3 +80,14 @@ bool report_is_utf8(void)
     }
     return false;
 }
+
+void report_clients(int64_t n, int64_t rows, int d)
+{
+    char clients[32], counted[32];
+
+    printf("%s client%s", seg_text_count(n, clients, sizeof clients), REPORT_S(n));
+    if (rows != n)
+        printf(" (weighted: %s row%s)", seg_text_count(rows, counted, sizeof counted),
+               REPORT_S(rows));
+    printf(", %d feature%s", d, REPORT_S(d));
+}

@@ -183,6 +183,7 @@ static seg_status fit(seg_comm *comm, const seg_kernels *kernels, const seg_segm
 
     for (int j = 0; j < k; j++)
         identity[j] = j;
+    seg_progress_begin("segments", SEG_ROWS_READ, "rows read");
     SEG_TRY(segment_sums_fit(comm, in, sums));
     SEG_TRY(seg_agree(comm, profile(sums, k, identity, n, s)));
     SEG_TRY(merge_and_agree(comm, in, guide, opts->merge, s));
@@ -195,6 +196,7 @@ static seg_status fit(seg_comm *comm, const seg_kernels *kernels, const seg_segm
     SEG_TRY(segment_sample_draw(comm, in, sums, opts->seed, sample));
     SEG_TRY(segment_tree(comm, in, sample, s));
     SEG_TRY(segment_direct_cost(comm, kernels, in->matrix, sample, opts->seed, s));
+    seg_progress_end(NULL);
     return segment_stability(comm, kernels, in, guide, opts, sample, s);
 }
 

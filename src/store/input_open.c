@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,15 @@ static seg_status check_file(const char *path, int64_t *bytes)
     return SEG_OK;
 }
 
+/* A CSV file is taken for a table now and then. */
+static bool is_named_text(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && (strcasecmp(dot, ".csv") == 0 || strcasecmp(dot, ".tsv") == 0 ||
+                   strcasecmp(dot, ".txt") == 0);
+}
+
 static seg_status open_file(seg_input *in)
 {
     char reason[200];
@@ -34,6 +44,10 @@ static seg_status open_file(seg_input *in)
     in->file = store_open_serial(in->path, H5F_ACC_RDONLY);
     if (in->file >= 0) return SEG_OK;
     store_reason(reason, sizeof reason, &system);
+    if (!system && is_named_text(in->path))
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "'%s' is not an HDF5 file; 'segmpi import' makes a table of a CSV file",
+                        in->path);
     return SEG_FAIL(system ? SEG_ERR_IO : SEG_ERR_DATA,
                     "'%s' is not an HDF5 file, or it is damaged: %s", in->path, reason);
 }

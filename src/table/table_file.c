@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/table.h"
 #include "segmpi/text.h"
@@ -299,6 +300,7 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
         SEG_TRY(read_rows(table, row, count, x));
     if (table->weight) SEG_TRY(read_weights(table, row, count));
     seg_phase_add_bytes(count * table->d * (int64_t)sizeof *x);
+    seg_progress_read(count);
     for (int64_t cell = 0; cell < count * table->d; cell++)
         if (!isfinite(x[cell])) {
             table->infinite += !isnan(x[cell]);

@@ -14,7 +14,7 @@ USAGE_ERRORS = [
     ([], "no command"),
     (["ft"], "did you mean 'fit'"),
     (["zzzzzzzz"], "'segmpi help' lists all"),
-    (["fit"], "usage: segmpi fit"),
+    (["fit"], "clients.h5 is missing; usage: segmpi fit"),
     (["fit", "a.h5"], "--output is missing"),
     (["fit", "a.h5", "b.h5", "-o", "m.h5"], "'b.h5' is one word too many"),
     (["fit", "a.h5", "-o"], "-o needs a value"),
@@ -37,12 +37,21 @@ USAGE_ERRORS = [
     (["import", "a.csv", "-o", "c.h5", "--decimal", ".", "--thousands", "."], "--decimal and --thousands are"),
     (["import", "a.csv", "-o", "c.h5", "--thousands", ".", "--delimiter", ","], "the comma the decimal mark"),
     (["generate", "many", "-o", "c.h5"], "expected a whole number"),
-    (["generate", "0", "-o", "c.h5"], "expected a whole number"),
+    (["generate", "0", "-o", "c.h5"], "is 0, expected at least 1"),
+    (["generate", "1e6", "-o", "c.h5"], "expected digits only: 1000000"),
+    (["generate"], "N is missing; usage"),
     (["inspect", "--chek", "a.h5"], "did you mean '--check'"),
     (["elbow", "a.h5", "-o", "e.h5", "--k-min", "5", "--k-max", "3"], "--k-max is 3, below --k-min, which is 5"),
     (["elbow", "a.h5", "-o", "e.h5", "--gap-reference", "rows"], "pca or columns"),
     (["elbow", "a.h5", "-o", "e.h5", "--memory-limit", "0"], "a size such as 500M or 4G"),
     (["fit", "a.h5", "-o", "m.h5", "-k", "some"], "expected a whole number"),
+    (["fit", "a.h5", "-o", "m.h5", "--ae-epochs", "3"], "--ae-epochs has no effect without --embed autoencoder"),
+    (["elbow", "a.h5", "-o", "e.h5", "--embed", "pca:2", "--ae-code", "3"], "no effect without --embed autoencoder"),
+    (["fit", "a.h5", "-o", "m.h5", "--whiten"], "--whiten has no effect without --embed pca:C"),
+    (["fit", "a.h5", "-o", "m.h5", "--k-max", "5"], "--k-max has no effect without -k auto"),
+    (["fit", "a.h5", "-o", "m.h5", "--memory-limit", "1G"], "--memory-limit has no effect without -k auto"),
+    (["fit", "a.h5", "-o", "m.h5", "-k", "auto", "--elbow", "e.h5", "--k-max", "5"], "no effect beside --elbow"),
+    (["elbow", "a.h5", "-o", "e.h5", "--gap-reference", "columns"], "--gap-reference has no effect without --gap"),
 ]
 
 
@@ -124,6 +133,27 @@ def test_a_missing_input_is_66(segmpi, tmp_path, ranks):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_place_in_the_program_is_for_its_own_faults(segmpi, clients, tmp_path):
+    (tmp_path / "x.csv").write_text("id,a,b\n1,2,3\n")
+    words = ["fit", tmp_path / "x.csv", "-o", tmp_path / "m.h5"]
+    plain = segmpi(*words, ok=False)
+    assert plain.returncode == 65 and "'segmpi import' makes a table" in plain.stderr
+    assert "(rank" not in plain.stderr
+    assert "(rank 0, input_open.c:" in segmpi(*words, "--verbose", ok=False).stderr
+    assert "(rank 0, input_open.c:" in segmpi(*words, ranks=2, ok=False).stderr
+    assert "(rank" not in segmpi("fit", clients, "-o", tmp_path / "none" / "m.h5", ok=False).stderr
+
+
+def test_a_link_that_leads_nowhere_is_found_before_the_work(segmpi, clients, tmp_path):
+    link = tmp_path / "m.h5"
+    link.symlink_to(tmp_path / "nowhere")
+    result = segmpi("fit", clients, "-o", link, ok=False)
+    assert result.returncode == 73 and "exists, as a link; --force replaces it" in result.stderr
+    assert "statistics" not in result.stderr
+    segmpi("fit", clients, "-o", link, "-k", 2, "--stability", 0, "--force")
+    assert not link.is_symlink() and not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_an_existing_output_is_kept_without_force(segmpi, clients, tmp_path, ranks):
     for name in ("m.h5", "figures.json"):
@@ -171,6 +201,17 @@ def test_the_result_goes_to_stdout_and_talk_to_stderr(segmpi, clients, tmp_path)
     assert "CASH_ADVANCE_FREQUENCY" in result.stdout
     assert "clients" not in messages(result)
     assert "\033" not in result.stdout + result.stderr
+
+
+def test_defaults_phases_and_weights_are_told(segmpi, clients, tmp_path):
+    result = segmpi("fit", clients, "-o", tmp_path / "m.h5", "--stability", 0, "--weights", "TENURE", ranks=2)
+    assert "8 clusters (default; -k auto chooses)" in result.stderr
+    for phase in ("statistics", "preparing", "segments"):
+        assert f"{phase} ...\n{phase}: " in result.stderr
+    with h5py.File(clients) as file:
+        tenure = file["features"][:, file["feature"].asstr()[:].tolist().index("TENURE")].sum()
+    assert result.stdout.startswith(f"{int(tenure):,} clients (weighted: 3,000 rows), 16 features, 8 clusters\n")
+    assert segmpi("inspect", tmp_path / "m.h5").stdout.startswith(result.stdout)
 
 
 def test_quiet_leaves_files_only(segmpi, clients, tmp_path):
@@ -246,6 +287,11 @@ def test_an_unknown_simd_level_is_78(segmpi, clients, tmp_path):
     assert len(messages(result)) == 1 and "SEGMPI_SIMD" in messages(result)[0]
 
 
+def test_a_deadline_that_is_no_number_is_78(segmpi, clients, tmp_path):
+    result = segmpi("fit", clients, "-o", tmp_path / "m.h5", env={"SEGMPI_DEADLINE": "soon"}, ok=False)
+    assert result.returncode == 78 and "SEGMPI_DEADLINE is 'soon', expected seconds" in result.stderr
+
+
 def datasets(path):
     found = {}
     with h5py.File(path) as file:
@@ -287,3 +333,4 @@ def test_options_in_the_model_are_the_effective_ones(segmpi, clients, tmp_path):
         "n-clusters": 3, "n-segments": 3, "merge": "catalog", "init": "k-means++", "n-init": 10, "max-iter": 300, "tol": 1e-4,
         "no-swaps": False, "impute": "median", "outliers": "none", "scale": "standard", "seed": 5,
     }.items()
+    assert not any(name.startswith("ae-") or name == "whiten" for name in options)  # nothing that has no effect

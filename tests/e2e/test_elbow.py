@@ -208,6 +208,9 @@ def test_a_memory_limit_changes_no_bit(segmpi, real, tmp_path):
     assert 2 <= groups <= 8
     assert result.stderr.count("restarts ...") == groups
     assert differences(contents(tmp_path / "a.h5"), contents(tmp_path / "b.h5")) == []
+    assert "warning" not in result.stderr
+    tiny = segmpi("elbow", real, "-o", tmp_path / "c.h5", "--k-max", 2, "--n-init", 1, "--memory-limit", "10")
+    assert "warning: --memory-limit 10 B is less than the fits of a single k take" in tiny.stderr
 
 
 # ---- the choice ----

@@ -178,9 +178,9 @@ def test_an_elbow_is_of_the_code(segmpi, clients, swept):
 
 def test_a_fit_takes_the_elbow_of_its_own_code(segmpi, clients, swept, tmp_path):
     options, path, _ = swept
-    auto = ["-k", "auto", "--n-init", "3", "--stability", "0", "--k-max", "5"]
+    auto = ["-k", "auto", "--n-init", "3", "--stability", "0"]
     segmpi("fit", clients, "-o", tmp_path / "read.h5", *options, *auto, "--elbow", path, ranks=3)
-    segmpi("fit", clients, "-o", tmp_path / "run.h5", *options, *auto)
+    segmpi("fit", clients, "-o", tmp_path / "run.h5", *options, *auto, "--k-max", 5)
     assert everything(tmp_path / "read.h5").keys() == everything(tmp_path / "run.h5").keys()
     with h5py.File(tmp_path / "read.h5") as read, h5py.File(tmp_path / "run.h5") as run, h5py.File(path) as sweep:
         k = int(sweep.attrs["recommended"])

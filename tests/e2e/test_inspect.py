@@ -68,6 +68,17 @@ def test_check_says_ok_for_what_segmpi_has_written(segmpi, files):
         assert int(text.split()[1].replace(",", "")) >= 5
 
 
+def test_check_says_what_it_has_compared(segmpi, tmp_path):
+    segmpi("generate", 1, "-o", tmp_path / "c.h5")
+    segmpi("elbow", tmp_path / "c.h5", "-o", tmp_path / "e.h5", "--k-max", 1, "--n-init", 1)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = np.zeros((7, 3))
+    for name, text in (("c.h5", "ok: 3 blocks, "), ("e.h5", "ok: the checksum of its content is equal; it has no blocks"),
+                       ("x.h5", "ok: it can be read, but holds no checksums")):
+        assert segmpi("inspect", "--check", tmp_path / name).stdout.startswith(text)
+    assert segmpi("inspect", tmp_path / "c.h5").stdout.startswith("1 client, 17 features")
+
+
 def test_check_finds_one_flipped_bit(segmpi, files, tmp_path):
     for path, dataset in ((files[0], "features"), (files[1], "labels/distance")):
         with h5py.File(path) as file:

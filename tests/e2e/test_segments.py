@@ -193,6 +193,29 @@ def test_the_rules_reproduce_the_segments(twin):
     assert fidelity > judge.score(x, labels) - 0.01
 
 
+def test_a_rule_does_not_repeat_a_condition(segmpi, twin):
+    folder, raw = twin
+    text = " ".join(segmpi("inspect", folder / "model.h5").stdout.split())
+    with h5py.File(folder / "model.h5") as file:
+        tree = {name: values[:] for name, values in file["segments/tree"].items()}
+    repeated = 0
+
+    def visit(node, conditions, depth):
+        nonlocal repeated
+        feature = tree["feature"][node]
+        if feature < 0:
+            words = " and ".join(f"{name} {sign} {value:.15g}" for (name, sign), value in conditions.items())
+            assert f"if {words} ({100 * tree['hits'][node] / tree['clients'][node]:.0f} % of " in text
+            repeated += len(conditions) < depth
+            return
+        for side, sign in ("left", "<="), ("right", ">"):
+            narrower = {**conditions, (raw.columns[feature], sign): tree["threshold"][node]}
+            visit(tree[side][node], narrower, depth + 1)
+
+    visit(0, {}, 0)
+    assert repeated > 0
+
+
 def test_the_summary_the_file_and_json_agree(segmpi, twin):
     folder, _ = twin
     text, figures = segmpi("inspect", folder / "model.h5").stdout, json.loads((folder / "model.json").read_text())
