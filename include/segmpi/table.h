@@ -58,6 +58,11 @@ const int32_t *seg_table_weights(const seg_table *table);
 bool seg_table_id_type(const seg_table *table, seg_type *type, int *width);
 /* Local.  Ids of rows [first, first + count) of this rank's range, of that type. */
 seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids);
+/* Collective.  Clients whose id another client before them has; reads all ids, more than once where
+ * a rank would have to hold more than `most` of them. */
+#define SEG_IDS_MOST ((int64_t)2 << 20)
+seg_status seg_table_repeated_ids(seg_comm *comm, seg_table *table, int64_t most,
+                                  int64_t *repeated);
 /* Local.  Infinite cells that reading has met so far on this rank. */
 int64_t seg_table_infinite(const seg_table *table);
 
@@ -92,6 +97,7 @@ typedef struct seg_csv_summary {
     int64_t rows;     /* clients written */
     int64_t bad_rows; /* left out */
     int64_t missing_cells;
+    int64_t repeated_ids; /* left to the caller: seg_table_repeated_ids() */
     int d;
     int64_t bytes;        /* of CSV */
     double parse_seconds; /* slowest rank, without opening, sync and read-back */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "csv_internal.h"
+#include "segmpi/log.h"
 #include "segmpi/memory.h"
 
 #define RECORDS 200 /* that are looked at */
@@ -121,6 +122,26 @@ void csv_dialect_detect(csv_view head, const seg_csv_opts *opts, csv_dialect *di
     dialect->thousands = opts->thousands;
     if (decimal == 0) decimal = delimiter == ',' ? '.' : detect_decimal(head, dialect);
     dialect->decimal = decimal;
+}
+
+/* What was found, as wrong marks spoil everything after them. */
+void csv_dialect_note(const csv_dialect *dialect)
+{
+    static const struct {
+        char c;
+        const char *name;
+    } names[] = { { ',', "commas" },
+                  { ';', "semicolons" },
+                  { '\t', "tabs" },
+                  { CSV_BLANKS, "blanks" },
+                  { '|', "bars" } };
+    char other[] = { '\'', dialect->delimiter, '\'', '\0' };
+    const char *name = other;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].c == dialect->delimiter) name = names[i].name;
+    seg_log_note("cells are separated by %s, the decimal mark is a %s", name,
+                 dialect->decimal == ',' ? "comma" : "point");
 }
 
 /* Words of the list without the blanks around them; those that are numbers count by their value. */

@@ -204,6 +204,8 @@ seg_status csv_schema_bcast(seg_comm *comm, csv_schema *schema);
 
 /* Local.  Delimiter and decimal mark of the file whose first bytes are `head`. */
 void csv_dialect_detect(csv_view head, const seg_csv_opts *opts, csv_dialect *dialect);
+/* Local.  Says what was found. */
+void csv_dialect_note(const csv_dialect *dialect);
 
 /* ---- pass 1 ---- */
 

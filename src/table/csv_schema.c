@@ -22,7 +22,9 @@ typedef struct sample {
     csv_window window;
     csv_cell *cells;          /* [n], owned */
     int64_t *filled, *number; /* [n], owned: cells that are not missing; those that are numbers */
-    uint64_t *hashes;         /* [CSV_SAMPLE], owned: of the cells of the first column */
+    int64_t *alike;   /* [n], owned: cells that are no numbers, but look as if they were meant so */
+    int64_t *line;    /* [n], owned: of the first of them */
+    uint64_t *hashes; /* [CSV_SAMPLE], owned: of the cells of the first column */
     int64_t records;
     int64_t empty;      /* cells of the first column */
     bool first_is_code; /* the first column has held texts and integers only */
@@ -151,6 +153,9 @@ static seg_status check_names(const csv_schema *schema)
     }
     if (numbers == schema->n)
         return SEG_FAIL(SEG_ERR_DATA, "line 1 holds numbers, expected column names");
+    if (2 * numbers > schema->n)
+        seg_log_warning("%d of %d names in line 1 are numbers: is the line of names missing?",
+                        numbers, schema->n);
     SEG_TRY(seg_columns_find_twins(schema->n, names, &first, &second));
     if (first >= 0)
         return SEG_FAIL(SEG_ERR_DATA, "line 1: columns %d and %d are both named '%s'", first + 1,
@@ -199,7 +204,20 @@ static void judge_first(sample *s, const csv_cell *cell)
         s->first_is_code = false;
 }
 
-static void judge_cells(sample *s)
+/* Digits, most of it, in what begins with one or with a sign: no date, no code of letters. */
+static bool looks_numeric(const csv_cell *cell)
+{
+    int64_t digits = 0;
+
+    for (int64_t i = 0; i < cell->length; i++) {
+        char c = cell->text[i];
+        digits += c >= '0' && c <= '9';
+        if (c == '/' || c == ':' || (c == '-' && i > 0)) return false;
+    }
+    return cell->length > 0 && strchr("+-.,0123456789", cell->text[0]) && 2 * digits > cell->length;
+}
+
+static void judge_cells(sample *s, int64_t line)
 {
     for (int t = 0; t < s->schema->n; t++) {
         csv_record record = { 0 };
@@ -207,6 +225,8 @@ static void judge_cells(sample *s)
         const bool number = csv_cell_judge(s->schema, &s->cells[t], &value, &record) == CSV_GOOD;
         s->number[t] += number && record.missing == 0;
         s->filled[t] += record.missing == 0;
+        if (number || !looks_numeric(&s->cells[t])) continue;
+        if (s->alike[t]++ == 0) s->line[t] = line;
     }
     judge_first(s, &s->cells[0]);
     s->records++;
@@ -214,7 +234,7 @@ static void judge_cells(sample *s)
 
 /* Records of a file from `offset` on, until the sample is full; those with mistakes are left to
  * pass 2. */
-static seg_status sample_records(sample *s, int file, int64_t offset)
+static seg_status sample_records(sample *s, int file, int64_t offset, int64_t line)
 {
     csv_record record = { 0 };
     bool extended = true;
@@ -228,8 +248,9 @@ static seg_status sample_records(sample *s, int file, int64_t offset)
             SEG_TRY(csv_window_extend(&s->window, s->plan, file, offset, &extended));
             continue;
         }
-        if (verdict == CSV_GOOD && n == s->schema->n) judge_cells(s);
+        if (verdict == CSV_GOOD && n == s->schema->n) judge_cells(s, line);
         offset += record.next - view.at;
+        line += record.lines;
     }
     return SEG_OK;
 }
@@ -291,6 +312,18 @@ static seg_status choose_id(sample *s, const bool *keep)
     return SEG_OK;
 }
 
+/* Values are not shown: they may be of a person. */
+static void warn_of_number(const sample *s, int t)
+{
+    char name[100];
+
+    if (2 * (s->number[t] + s->alike[t]) <= s->filled[t]) return;
+    seg_log_warning("'%s' is left out as text, though most of its cells look like numbers, first "
+                    "line %lld, column %d; --decimal, --thousands or --missing may read them",
+                    seg_text_clean(s->schema->names[t], name, sizeof name), (long long)s->line[t],
+                    t + 1);
+}
+
 /* A column is text if most of what it holds is no number; a few mistakes in numbers are not to
  * make a column disappear.  Columns that the user names are numbers. */
 static void choose_features(sample *s, const bool *keep)
@@ -309,6 +342,7 @@ static void choose_features(sample *s, const bool *keep)
         } else if (keep[t] && !text) {
             schema->target[t] = schema->d++;
         } else if (keep[t]) {
+            warn_of_number(s, t);
             size_t used = strlen(list);
             snprintf(list + used, sizeof list - used, "%s'%s'", texts++ ? ", " : "",
                      seg_text_clean(schema->names[t], name, sizeof name));
@@ -373,6 +407,8 @@ static seg_status read_first_header(sample *s, int64_t offset, csv_record *recor
     SEG_TRY(seg_alloc(schema->n, sizeof *s->cells, &s->cells));
     SEG_TRY(seg_alloc(schema->n, sizeof *s->filled, &s->filled));
     SEG_TRY(seg_alloc(schema->n, sizeof *s->number, &s->number));
+    SEG_TRY(seg_alloc(schema->n, sizeof *s->alike, &s->alike));
+    SEG_TRY(seg_alloc(schema->n, sizeof *s->line, &s->line));
     SEG_TRY(seg_alloc(CSV_SAMPLE, sizeof *s->hashes, &s->hashes));
     SEG_TRY(read_header(s, 0, offset, schema->n, &schema->n, record));
     const char *begin = csv_window_view(&s->window, s->plan, 0, offset).at;
@@ -405,7 +441,7 @@ static seg_status read_head(sample *s, int index)
     const int64_t next = window->base + (record.next - window->bytes);
     file->header = next < file->size ? next - 1 : file->size;
     file->header_line = record.lines;
-    return sample_records(s, index, next);
+    return sample_records(s, index, next, record.lines + 1);
 }
 
 static bool has_data(const csv_plan *plan)
@@ -433,12 +469,15 @@ seg_status csv_schema_detect(const csv_plan *plan, const seg_csv_opts *opts, csv
     }
     if (!has_data(plan))
         SEG_TRY_OR_DONE(SEG_FAIL(SEG_ERR_DATA, "'%s' has no data rows", plan->paths[0]));
+    csv_dialect_note(&schema->dialect);
     SEG_TRY_OR_DONE(choose_columns(&s));
 done:
     csv_window_release(&s.window);
     seg_free(s.cells);
     seg_free(s.filled);
     seg_free(s.number);
+    seg_free(s.alike);
+    seg_free(s.line);
     seg_free(s.hashes);
     return status;
 }

@@ -1,6 +1,7 @@
 """segmpi import: the table is what pandas reads from the same file, whatever the number of ranks."""
 
 import csv
+import json
 import os
 import re
 
@@ -303,7 +304,39 @@ def test_memory_does_not_grow_with_the_files(segmpi, tmp_path, big):
         paths = [big / "plain.csv"] * copies
         result = segmpi("import", *paths, "-o", tmp_path / f"{copies}.h5", "--id-column", "id", "--timing", ranks=2)
         peaks.append(float(re.search(r"memory at most ([0-9.]+) MB", result.stderr).group(1)))
-    assert peaks[1] <= peaks[0] + 1 and peaks[1] < 40
+    assert peaks[1] <= peaks[0] + 3 and peaks[1] < 40  # ids are compared in 32 MB at most
+
+
+@pytest.mark.parametrize("name, expected", [("plain", 79999), ("whole", 30001)])
+def test_repeated_ids_are_counted_over_all_clients(segmpi, tmp_path, big, name, expected):
+    if name == "plain":  # texts: every id three times, but one row is another client's
+        paths = [big / "plain.csv"] * 2 + [tmp_path / "c.csv"]
+        text = (big / "plain.csv").read_bytes()
+        paths[2].write_bytes(text.replace(b"\nK-39,", b"\nK-x,"))
+    else:
+        ids = np.random.default_rng(0).permutation(np.r_[np.arange(60000), np.arange(30000), 7])
+        paths = [put(tmp_path, pd.DataFrame({"id": ids, "x": 1.5}).to_csv(index=False))]
+    for ranks in (None, 3):
+        result = segmpi("import", *paths, "-o", tmp_path / "c.h5", "--id-column", "id", "--json", tmp_path / "c.json",
+                        "--force", ranks=ranks)
+        assert f"warning: {expected:,} clients have the id of an earlier one" in result.stderr
+        assert json.loads((tmp_path / "c.json").read_text())["repeated_ids"] == expected
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert len(file["features"]) - len(np.unique(file["ids/client_id"][()])) == expected
+
+
+def test_what_was_found_in_the_head_is_told(segmpi, tmp_path):
+    lines = [f"c{i};{i};{i},5 EUR;{i}.000,5;2026-01-{i % 28 + 1:02};{i},25" for i in range(1, 50)]
+    path = put(tmp_path, "id;a;price;turnover;day;b\n" + "\n".join(lines) + "\n")
+    result = segmpi("import", path, "-o", tmp_path / "c.h5")
+    assert "cells are separated by semicolons, the decimal mark is a comma" in result.stderr
+    warnings = [line for line in result.stderr.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1 and "'turnover' is left out as text" in warnings[0]  # short prices and days do not look so
+    assert "first line 2, column 4" in warnings[0]
+    assert "'price', 'turnover', 'day'" in result.stderr
+    path = put(tmp_path, "C1,4.5,3,7\nC2,5,4,8\n")
+    result = segmpi("import", path, "-o", tmp_path / "d.h5")
+    assert "warning: 3 of 4 names in line 1 are numbers: is the line of names missing?" in result.stderr
 
 
 def test_many_columns(segmpi, tmp_path):

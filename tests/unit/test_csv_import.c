@@ -232,12 +232,45 @@ static void a_mistake_on_one_rank_ends_all_with_the_same_message(void **state)
     fixture_remove(world, path);
 }
 
+static void repeated_ids_are_counted_whatever_a_rank_may_hold(void **state)
+{
+    (void)state;
+    const seg_table_opts all = { 0 };
+    const int64_t most[] = { 1, 700, 1 << 20 };
+    char csv[40], path[40];
+    seg_csv_summary summary = { 0 };
+    seg_provenance provenance;
+    seg_table *table;
+
+    fixture_path(world, csv, sizeof csv);
+    fixture_path(world, path, sizeof path);
+    if (seg_comm_rank(world) == 0) {
+        FILE *file = fopen(csv, "w");
+        fputs("id,x\n", file);
+        for (int i = 0; i < 3000; i++) /* 0..1499, some of them often */
+            fprintf(file, "%d,1\n", i < 500 ? 7 : i < 2000 ? i - 500 : i - 2000);
+        fclose(file);
+    }
+    seg_barrier(world);
+    assert_int_equal(import(world, csv, path, 0, &summary, &provenance), SEG_OK);
+    assert_int_equal(seg_table_open(world, path, &all, &table), SEG_OK);
+    for (int i = 0; i < 3; i++) {
+        int64_t repeated;
+        assert_int_equal(seg_table_repeated_ids(world, table, most[i], &repeated), SEG_OK);
+        assert_int_equal(repeated, 1500);
+    }
+    seg_table_free(table);
+    fixture_remove(world, csv);
+    fixture_remove(world, path);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_ranks_together_write_every_row_once),
         cmocka_unit_test(bad_rows_are_left_out_on_any_number_of_ranks),
         cmocka_unit_test(a_mistake_on_one_rank_ends_all_with_the_same_message),
+        cmocka_unit_test(repeated_ids_are_counted_whatever_a_rank_may_hold),
     };
 
     if (seg_comm_open(&argc, &argv, &world) != SEG_OK) return 1;
