@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "segmpi/comm.h"
+#include "segmpi/keep.h"
 #include "segmpi/matrix.h"
 #include "segmpi/store.h"
 
@@ -41,6 +42,7 @@ typedef struct seg_ae_opts {
     int patience;         /* epochs without a better validation loss before it stops; 0: never */
     double validation;    /* share of clients kept out of training, at most SEG_AE_VALIDATION_MAX */
     uint64_t seed;
+    const seg_keeper *keeper; /* of the state of training; NULL: none; borrowed for the fit */
 } seg_ae_opts;
 
 #define SEG_AE_VALIDATION_MAX 16384 /* clients */

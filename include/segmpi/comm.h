@@ -31,7 +31,8 @@ const void *seg_comm_mpi(
 const char *seg_comm_library(void); /* one line: name and version of the MPI library */
 
 /* The same status on every rank: SEG_OK if all are, otherwise the status and record of the lowest
- * failing rank. Stands between every local step that can fail and the next collective. */
+ * failing rank; a rank that is asked to stop (stop.h) fails with SEG_ERR_INTERRUPTED. Stands
+ * between every local step that can fail and the next collective. */
 seg_status seg_agree(seg_comm *comm, seg_status local);
 
 void seg_barrier(seg_comm *comm);
@@ -67,8 +68,8 @@ void seg_min_record(seg_comm *comm, void *records, int64_t n, size_t size);
  * speaks first.  Default 300, or the environment's SEGMPI_DEADLINE.  0 switches it off.  Local. */
 void seg_watchdog_set(double seconds);
 
-/* Injected faults, for tests (SEGMPI_FAULT=site[:rank=R][:kind=fail|kill|hang], compiled in with
- * SEG_FAULTS).  SEG_OK, or `status` recorded as the failure of that site.  Local. */
+/* Injected faults, for tests (SEGMPI_FAULT=site[:rank=R][:kind=fail|kill|hang|stop], compiled in
+ * with SEG_FAULTS).  SEG_OK, or `status` recorded as the failure of that site.  Local. */
 #ifdef SEG_FAULTS
 seg_status seg_fault(const char *site, seg_status status);
 #else

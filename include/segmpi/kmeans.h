@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "segmpi/comm.h"
+#include "segmpi/keep.h"
 #include "segmpi/kernels.h"
 #include "segmpi/matrix.h"
 #include "segmpi/store.h"
@@ -26,7 +27,8 @@ typedef struct seg_kmeans_opts {
     int max_iter;
     double tol; /* relative to the mean variance of the columns, as in scikit-learn */
     uint64_t seed;
-    bool swaps; /* center swaps on the best restart */
+    bool swaps;               /* center swaps on the best restart */
+    const seg_keeper *keeper; /* of the state of the search; NULL: none; borrowed */
 } seg_kmeans_opts;
 
 seg_kmeans_opts seg_kmeans_defaults(void); /* k 8, k-means++, 10, 300, 1e-4, 0, swaps */

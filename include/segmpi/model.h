@@ -2,6 +2,7 @@
  * model.h5. */
 #pragma once
 
+#include "segmpi/checkpoint.h"
 #include "segmpi/describe.h"
 #include "segmpi/elbow.h"
 #include "segmpi/embedding.h"
@@ -65,6 +66,8 @@ typedef struct seg_elbow_plan {
  * empty on failure. */
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                          seg_table *extra, const seg_fit_opts *opts, seg_model *model);
+/* Local.  From here on the state of long work is kept in checkpoints, which is borrowed. */
+void seg_fit_keep(seg_checkpoint *checkpoint, seg_fit_opts *opts);
 /* Local; allocates and reads nothing. */
 seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
 /* Collective.  Rank 0 writes everything small, all ranks their labels; commits `out`. */

@@ -94,11 +94,14 @@ seg_status seg_output_read(const seg_output *out, seg_input **in);
 seg_status seg_output_resume(seg_comm *comm, seg_output *out, seg_status local);
 
 /* Collective.  Agrees on `local`, closes, verifies by reading back on another rank, syncs, renames.
- * Afterwards only seg_output_free(). */
+ * Afterwards only seg_output_free(), and the run is not stopped any more (seg_stop_hold). */
 seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local);
 /* Local.  Removes the temporary file of an output that was not committed (rank 0).  Accepts NULL.
  */
 void seg_output_free(seg_output *out);
+/* Local; rank 0.  Removes temporary files that killed runs have left of this output, as opening it
+ * does. */
+seg_status seg_output_clean(const char *path);
 
 /* Opaque hash of all content except group `provenance`, for model_id: of the committed skeleton on
  * rank 0; same on any number of ranks.  Row arrays are left out (labels follow from the rest).
@@ -119,6 +122,8 @@ typedef struct seg_shape {
 seg_status seg_input_open(const char *path, seg_input **out);
 void seg_input_close(seg_input *in); /* accepts NULL */
 const char *seg_input_path(const seg_input *in);
+/* False where a tool has rewritten the file, or its end is missing. */
+bool seg_input_is_sealed(const seg_input *in);
 /* The value of the root attribute `format`, "" if there is none. */
 const char *seg_input_format(const seg_input *in);
 /* SEG_ERR_DATA with a sentence unless format and major version fit; a newer minor version is a

@@ -51,6 +51,8 @@ typedef struct cli_shared {
     const char *json;
     int64_t seed;
     double deadline;
+    bool resume;
+    double max_seconds, checkpoint_interval;
 } cli_shared;
 
 /* Which columns, how they are prepared and embedded, k-means, and sweeps over k. */
@@ -76,6 +78,7 @@ typedef struct cli_method {
 #define CLI_EMBED       1024u
 #define CLI_SWEEP       2048u /* --k-max --memory-limit */
 #define CLI_CSV         4096u /* --id-column --delimiter ...: how CSV is read */
+#define CLI_CHECKPOINT  8192u /* --resume --max-seconds --checkpoint-interval */
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "segmpi/log.h"
+#include "segmpi/stop.h"
 #include "segmpi/store.h"
 #include "segmpi/text.h"
 
@@ -107,8 +108,11 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
 {
     SEG_TRY(check_deadline());
     choose_blas(argv);
+    seg_stop_catch();
     SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
     if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
+    if (session->command->shared & CLI_CHECKPOINT)
+        seg_stop_limit(session->shared->max_seconds, session->shared->checkpoint_interval);
     SEG_TRY(seg_agree(session->comm, choose_kernels(session)));
     SEG_TRY(compare_blas(session->comm));
     seg_log_detail("%d ranks, SIMD level %s, %s", seg_comm_size(session->comm),

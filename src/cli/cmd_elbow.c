@@ -99,20 +99,38 @@ static seg_fit_opts fit_opts(const cli_session *session)
 }
 
 /* Collective. */
-static seg_status write_elbow(cli_session *session, const seg_model *model, seg_table *table)
+static seg_status write_elbow(cli_session *session, const seg_model *model,
+                              const seg_provenance *provenance)
+{
+    seg_output *out = NULL;
+
+    SEG_TRY(seg_output_open(session->comm, opts.output, "elbow", session->shared->force, &out));
+    seg_status status = seg_elbow_write(session->comm, model, provenance, out);
+    seg_output_free(out);
+    return status;
+}
+
+/* Collective.  From the table to the file, with checkpoints on the way. */
+static seg_status sweep_and_write(cli_session *session, seg_table *table, seg_fit_opts *sweep,
+                                  seg_model *model)
 {
     seg_status status = SEG_OK;
+    seg_checkpoint *checkpoint = NULL;
     seg_provenance provenance;
-    seg_output *out = NULL;
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
     SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
-    SEG_TRY_OR_DONE(
-        seg_output_open(session->comm, opts.output, "elbow", session->shared->force, &out));
-    SEG_TRY_OR_DONE(seg_elbow_write(session->comm, model, &provenance, out));
+    const seg_checkpoint_opts kept = { .path = opts.output,
+                                       .run = &provenance,
+                                       .resume = session->shared->resume };
+    SEG_TRY_OR_DONE(seg_checkpoint_open(session->comm, &kept, &checkpoint));
+    seg_fit_keep(checkpoint, sweep);
+    SEG_TRY_OR_DONE(seg_model_sweep(session->comm, session->kernels, table, sweep, model));
+    SEG_TRY_OR_DONE(write_elbow(session, model, &provenance));
 done:
-    seg_output_free(out);
+    status = seg_checkpoint_close(session->comm, checkpoint, status);
+    seg_checkpoint_free(checkpoint);
     seg_free(options);
     return status;
 }
@@ -120,7 +138,7 @@ done:
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
-    const seg_fit_opts sweep = fit_opts(session);
+    seg_fit_opts sweep = fit_opts(session);
     const char *outputs[] = { opts.output, session->shared->json };
     const char *inputs[] = { session->arguments[0] };
     seg_table *table = NULL;
@@ -135,8 +153,7 @@ static seg_status run(cli_session *session)
         goto done;
     }
     seg_report_elbow_memory(&plan, session->method->memory_limit);
-    SEG_TRY_OR_DONE(seg_model_sweep(session->comm, session->kernels, table, &sweep, &model));
-    SEG_TRY_OR_DONE(write_elbow(session, &model, table));
+    SEG_TRY_OR_DONE(sweep_and_write(session, table, &sweep, &model));
     if (cli_wants_json(session)) json = seg_report_elbow_json(&model);
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK, json));
     SEG_TRY_OR_DONE(
@@ -177,7 +194,8 @@ const cli_command cli_elbow = {
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
-              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP,
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP |
+              CLI_CHECKPOINT,
     .least_arguments = 1,
     .most_arguments = 1,
     .check = check,

@@ -135,20 +135,42 @@ static const cli_option rows[] = {
 };
 
 /* Collective.  The model in memory to the model in the file. */
-static seg_status write_model(cli_session *session, const seg_model *model, seg_table *table)
+static seg_status write_model(cli_session *session, const seg_model *model, seg_table *table,
+                              const seg_provenance *provenance)
 {
-    seg_status status = SEG_OK;
-    seg_provenance provenance;
     seg_output *out = NULL;
+
+    SEG_TRY(seg_output_open(session->comm, opts.output, "model", session->shared->force, &out));
+    seg_status status = seg_model_write(session->comm, model, table, provenance, out);
+    seg_output_free(out);
+    return status;
+}
+
+/* Collective.  From the tables to the file, with checkpoints on the way; *json owned by the caller.
+ */
+static seg_status fit_and_write(cli_session *session, seg_table *table, seg_table *extra,
+                                seg_fit_opts *fit, seg_model *model, seg_json **json)
+{
+    seg_status status = SEG_OK, local = SEG_OK;
+    seg_checkpoint *checkpoint = NULL;
+    seg_provenance provenance;
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
     SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
-    SEG_TRY_OR_DONE(
-        seg_output_open(session->comm, opts.output, "model", session->shared->force, &out));
-    SEG_TRY_OR_DONE(seg_model_write(session->comm, model, table, &provenance, out));
+    const seg_checkpoint_opts kept = { .path = opts.output,
+                                       .run = &provenance,
+                                       .others = { fit->init_centers_path, fit->elbow_path },
+                                       .resume = session->shared->resume };
+    SEG_TRY_OR_DONE(seg_checkpoint_open(session->comm, &kept, &checkpoint));
+    seg_fit_keep(checkpoint, fit);
+    SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, extra, fit, model));
+    if (cli_wants_json(session)) local = seg_report_model_json(model, json);
+    SEG_TRY_OR_DONE(seg_agree(session->comm, local));
+    SEG_TRY_OR_DONE(write_model(session, model, table, &provenance));
 done:
-    seg_output_free(out);
+    status = seg_checkpoint_close(session->comm, checkpoint, status);
+    seg_checkpoint_free(checkpoint);
     seg_free(options);
     return status;
 }
@@ -232,12 +254,11 @@ static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
     const char *outputs[] = { opts.output, session->shared->json };
-    const seg_fit_opts fit = fit_opts(session);
+    seg_fit_opts fit = fit_opts(session);
     const char *inputs[] = { session->arguments[0], fit.init_centers_path, fit.segments.catalog,
                              fit.segments.schema,   fit.match_path,        fit.elbow_path };
     seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
-    seg_status local = SEG_OK;
     seg_json *json = NULL;
 
     SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 6, inputs));
@@ -249,10 +270,7 @@ static seg_status run(cli_session *session)
     }
     if (!cli_given("n-clusters"))
         seg_log_note("%d clusters (default; -k auto chooses)", opts.n_clusters);
-    SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, extra, &fit, &model));
-    if (cli_wants_json(session)) local = seg_report_model_json(&model, &json);
-    SEG_TRY_OR_DONE(seg_agree(session->comm, local));
-    SEG_TRY_OR_DONE(write_model(session, &model, table));
+    SEG_TRY_OR_DONE(fit_and_write(session, table, extra, &fit, &model, &json));
     status = cli_json_write(session, SEG_OK, json);
     json = NULL;
     if (status == SEG_OK && cli_shows_result(session)) seg_report_model(&model);
@@ -275,7 +293,8 @@ const cli_command cli_fit = {
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
-              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP,
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP |
+              CLI_CHECKPOINT,
     .least_arguments = 1,
     .most_arguments = 1,
     .needs_mpi = true,

@@ -48,11 +48,13 @@ void kmeans_potential(const seg_kernels *kernels, const seg_matrix *m, int64_t t
 typedef struct kmeans_run {
     int k;           /* falls where there are fewer distinct clients */
     double *centers; /* [k][d], of the clients as they are labelled */
-    float *packed;   /* `centers` for the kernels */
-    int64_t *sum;    /* [k][d] of the clients of each cluster, in units of 2^-grid */
-    int64_t *count;  /* [k] */
-    uint16_t *label; /* [n_tiles * 16], of this rank's rows */
-    double cost;     /* inertia of clients about the centers of their labels */
+    int k_before;    /* with the centers before the last step: what its labels, sums and centers */
+    double *centers_before; /* follow from; 0: no step yet */
+    float *packed;          /* `centers` for the kernels */
+    int64_t *sum;           /* [k][d] of the clients of each cluster, in units of 2^-grid */
+    int64_t *count;         /* [k] */
+    uint16_t *label;        /* [n_tiles * 16], of this rank's rows */
+    double cost;            /* inertia of clients about the centers of their labels */
     int n_iter;
     bool fixed; /* no client moved in the last iteration */
     bool active;
@@ -63,15 +65,18 @@ typedef struct kmeans_runs {
     const seg_matrix *m;
     const kmeans_totals *totals;
     int n, k_most, d;
-    bool are_counted; /* as progress, when they stop */
-    kmeans_run *run;  /* [n] */
+    bool are_counted;           /* as progress, when they stop */
+    struct kmeans_search *kept; /* the search whose state is kept between steps; NULL: none */
+    kmeans_run *run;            /* [n] */
 
     /* storage that the runs point into, and workspace; owned */
     double *centers;
+    double *centers_before;
     float *packed;
     int64_t *sums;
     uint16_t *labels;
-    int64_t *delta; /* what one iteration adds to sums, counts; clients moved: summed over ranks */
+    int64_t *delta;   /* what one iteration adds to sums, counts; clients moved; behind those of all
+                         runs, what ranks ask for: summed over ranks */
     uint16_t *before; /* [SEG_BLOCK_ROWS] */
     char *farthest;   /* record of the farthest client */
     int64_t *taken;   /* [k_most] rows that became centers in this iteration */
@@ -100,8 +105,9 @@ typedef struct kmeans_stop {
 } kmeans_stop;
 
 /* Collective.  Advances all active runs together, one pass and one all-reduce per iteration, until
- * each has stopped.  At the end `cost` of each is known and none is active. */
-void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop);
+ * each has stopped.  At the end `cost` of each is known and none is active.  It fails only if the
+ * run is asked to stop, or cannot keep its state. */
+seg_status kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop);
 
 /* ---- steps of a fit ---- */
 
@@ -135,6 +141,16 @@ typedef struct kmeans_best {
     kmeans_swaps swaps;
 } kmeans_best;
 
+/* How far a search has come. */
+typedef enum kmeans_phase {
+    KMEANS_FRESH,
+    KMEANS_RESTARTS,  /* all restarts run */
+    KMEANS_SETTLE,    /* each k's best one runs to its fixed point */
+    KMEANS_SWAPS,     /* better centers are searched on the sample */
+    KMEANS_CHALLENGE, /* what was found runs against the best */
+    KMEANS_FOUND
+} kmeans_phase;
+
 /* A search over groups of n_k values of k up to k_most: what it works on (borrowed, set by the
  * caller), what is learned once, and its memory (owned). */
 typedef struct kmeans_search {
@@ -151,7 +167,24 @@ typedef struct kmeans_search {
     int64_t *found;  /* [n_k][3 + k_most * d] results of swaps as integers */
     int64_t *sums;   /* [kmeans_delta_size()] */
     double *centers; /* [k_most][d] */
+
+    /* state between steps (kmeans_state.c) */
+    int64_t phase;           /* kmeans_phase of the group */
+    int n_best;              /* values of k in the group */
+    kmeans_best *best;       /* [n_best] borrowed */
+    int64_t *run_state;      /* [runs][KMEANS_RUN_STATE] */
+    int64_t *best_state;     /* [n_k][KMEANS_BEST_STATE] */
+    double *restart_inertia; /* [n_k][n_init] */
 } kmeans_search;
+
+#define KMEANS_RUN_STATE  4
+#define KMEANS_BEST_STATE 5
+
+/* Collective.  Keeps the state of a group, each under a name of its own; `asked` as in seg_keep().
+ */
+seg_status kmeans_search_keep(seg_comm *comm, kmeans_search *s, int64_t asked);
+/* Collective.  The group goes on from a state that was kept, or is KMEANS_FRESH. */
+seg_status kmeans_search_restore(seg_comm *comm, kmeans_search *s);
 
 /* Collective.  After a failure there is still memory to release. */
 seg_status kmeans_search_init(seg_comm *comm, kmeans_search *s);

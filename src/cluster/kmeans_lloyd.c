@@ -8,6 +8,7 @@
 
 #include "cluster_internal.h"
 #include "segmpi/log.h"
+#include "segmpi/stop.h"
 #include "segmpi/timer.h"
 
 /* ---- the pass ---- */
@@ -203,6 +204,8 @@ static void step(seg_comm *comm, kmeans_runs *runs, kmeans_run *run, const int64
     int64_t cells = (int64_t)run->k * m->d;
     int k = run->k;
 
+    run->k_before = k;
+    memcpy(run->centers_before, run->centers, (size_t)cells * sizeof *run->centers);
     for (int64_t i = 0; i < cells; i++)
         run->sum[i] += delta[i];
     for (int j = 0; j < k; j++)
@@ -217,11 +220,13 @@ static void step(seg_comm *comm, kmeans_runs *runs, kmeans_run *run, const int64
     run->active = !run->fixed && run->n_iter < stop.max_iter && !(shift <= stop.shift);
 }
 
-void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop)
+seg_status kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop)
 {
     for (int64_t length; (length = pass(runs)) > 0;) {
         const int64_t *delta = runs->delta;
-        seg_sum_int64(comm, runs->delta, length);
+        runs->delta[length] = seg_stop_asked();
+        seg_sum_int64(comm, runs->delta, length + 1);
+        const int64_t asked = runs->delta[length];
         seg_phase_add_bytes(runs->m->n_tiles * SEG_LANES * runs->d * (int64_t)sizeof(float));
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
@@ -235,5 +240,8 @@ void kmeans_lloyd(seg_comm *comm, kmeans_runs *runs, kmeans_stop stop)
             }
             delta += size;
         }
+        if (asked && runs->kept) SEG_TRY(kmeans_search_keep(comm, runs->kept, asked));
+        if (asked && !runs->kept) SEG_TRY(seg_keep(comm, NULL, "", 0, NULL, asked));
     }
+    return SEG_OK;
 }

@@ -19,6 +19,7 @@ static void point_into_storage(kmeans_runs *runs)
     for (int r = 0; r < runs->n; r++)
         runs->run[r] = (kmeans_run) {
             .centers = runs->centers + r * cells,
+            .centers_before = runs->centers_before + r * cells,
             .packed = runs->packed + r * packed,
             .sum = runs->sums + r * (cells + runs->k_most),
             .count = runs->sums + r * (cells + runs->k_most) + cells,
@@ -37,12 +38,13 @@ seg_status kmeans_runs_init(kmeans_runs *runs)
     SEG_TRY_OR_DONE(seg_fault("runs_alloc", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *runs->run, &runs->run));
     SEG_TRY_OR_DONE(seg_alloc(n, cells * sizeof *runs->centers, &runs->centers));
+    SEG_TRY_OR_DONE(seg_alloc(n, cells * sizeof *runs->centers_before, &runs->centers_before));
     SEG_TRY_OR_DONE(
         seg_alloc(n * seg_kernels_packed_size(k_most, m->d), sizeof *runs->packed, &runs->packed));
     SEG_TRY_OR_DONE(seg_alloc(n, (cells + (size_t)k_most) * sizeof *runs->sums, &runs->sums));
     SEG_TRY_OR_DONE(seg_alloc(n * m->n_tiles, SEG_LANES * sizeof *runs->labels, &runs->labels));
     SEG_TRY_OR_DONE(
-        seg_alloc(n * kmeans_delta_size(k_most, m->d), sizeof *runs->delta, &runs->delta));
+        seg_alloc(n * kmeans_delta_size(k_most, m->d) + 1, sizeof *runs->delta, &runs->delta));
     SEG_TRY_OR_DONE(seg_alloc(SEG_BLOCK_ROWS, sizeof *runs->before, &runs->before));
     SEG_TRY_OR_DONE(seg_alloc(kmeans_record_size(m->d), 1, &runs->farthest));
     SEG_TRY_OR_DONE(seg_alloc(k_most, sizeof *runs->taken, &runs->taken));
@@ -56,6 +58,7 @@ void kmeans_runs_release(kmeans_runs *runs)
 {
     seg_free(runs->run);
     seg_free(runs->centers);
+    seg_free(runs->centers_before);
     seg_free(runs->packed);
     seg_free(runs->sums);
     seg_free(runs->labels);

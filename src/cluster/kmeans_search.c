@@ -17,7 +17,15 @@ void kmeans_search_release(kmeans_search *s)
     seg_free(s->found);
     seg_free(s->sums);
     seg_free(s->centers);
+    seg_free(s->run_state);
+    seg_free(s->best_state);
+    seg_free(s->restart_inertia);
     *s = (kmeans_search) { 0 };
+}
+
+int kmeans_first_run(const kmeans_search *s, int i)
+{
+    return i * (s->opts->n_init + 1);
 }
 
 static int64_t found_size(int k_most, int d)
@@ -36,12 +44,11 @@ static seg_status alloc_small(kmeans_search *s)
     SEG_TRY(seg_alloc(n_init, sizeof *s->n_seeds, &s->n_seeds));
     SEG_TRY(seg_alloc(s->n_k * found_size(k, s->m->d), sizeof *s->found, &s->found));
     SEG_TRY(seg_alloc(kmeans_delta_size(k, s->m->d), sizeof *s->sums, &s->sums));
-    return seg_alloc(k, d * sizeof *s->centers, &s->centers);
-}
-
-int kmeans_first_run(const kmeans_search *s, int i)
-{
-    return i * (s->opts->n_init + 1);
+    SEG_TRY(seg_alloc(k, d * sizeof *s->centers, &s->centers));
+    SEG_TRY(seg_alloc(kmeans_first_run(s, s->n_k), KMEANS_RUN_STATE * sizeof *s->run_state,
+                      &s->run_state));
+    SEG_TRY(seg_alloc(s->n_k, KMEANS_BEST_STATE * sizeof *s->best_state, &s->best_state));
+    return seg_alloc(s->n_k, (size_t)n_init * sizeof *s->restart_inertia, &s->restart_inertia);
 }
 
 static int challenger_of(const kmeans_search *s, int i)
@@ -60,29 +67,40 @@ seg_status kmeans_search_init(seg_comm *comm, kmeans_search *s)
                               .m = s->m,
                               .totals = &s->totals,
                               .n = kmeans_first_run(s, s->n_k),
-                              .k_most = s->k_most };
+                              .k_most = s->k_most,
+                              .kept = s->opts->keeper ? s : NULL };
     return seg_agree(comm, kmeans_runs_init(&s->runs));
 }
 
 /* ---- restarts ---- */
 
+static void start_restarts(kmeans_search *s)
+{
+    for (int r = 0; r < s->runs.n; r++)
+        s->runs.run[r].k_before = 0;
+    for (int i = 0; i < s->n_best; i++)
+        for (int r = 0; r < s->opts->n_init; r++) {
+            int k = s->best[i].k < s->n_seeds[r] ? s->best[i].k : s->n_seeds[r];
+            kmeans_run_start(&s->runs, kmeans_first_run(s, i) + r, k,
+                             s->seeds + (int64_t)r * s->k_most * s->m->d);
+        }
+    s->phase = KMEANS_RESTARTS;
+}
+
 /* Collective. */
-static void run_restarts(seg_comm *comm, kmeans_search *s, int n_k, const kmeans_best *best)
+static seg_status run_restarts(seg_comm *comm, kmeans_search *s)
 {
     const seg_matrix *m = s->m;
     kmeans_stop stop = { .max_iter = s->opts->max_iter,
                          .shift =
                              s->opts->tol * s->totals.inertia / ((double)m->total_weight * m->d) };
 
-    for (int i = 0; i < n_k; i++)
-        for (int r = 0; r < s->opts->n_init; r++) {
-            int k = best[i].k < s->n_seeds[r] ? best[i].k : s->n_seeds[r];
-            kmeans_run_start(&s->runs, kmeans_first_run(s, i) + r, k,
-                             s->seeds + (int64_t)r * s->k_most * m->d);
-        }
+    seg_progress_begin("restarts", (int64_t)s->n_best * s->opts->n_init, "fits");
     s->runs.are_counted = true;
-    kmeans_lloyd(comm, &s->runs, stop);
+    SEG_TRY(kmeans_lloyd(comm, &s->runs, stop));
     s->runs.are_counted = false;
+    seg_progress_end(NULL);
+    return SEG_OK;
 }
 
 /* The cheapest restart of k number i becomes its best run. */
@@ -101,19 +119,15 @@ static void choose(const kmeans_search *s, int i, kmeans_best *best)
     best->swaps = (kmeans_swaps) { 0 };
 }
 
-/* Collective.  Takes all best runs to their fixed points, in shared passes. */
-static void settle(seg_comm *comm, kmeans_search *s, int n_k, kmeans_best *best)
+/* The best runs go on to their fixed points. */
+static void start_settling(kmeans_search *s)
 {
-    kmeans_stop stop = { .max_iter = s->opts->max_iter, .shift = -1 };
-
-    for (int i = 0; i < n_k; i++) {
-        kmeans_run *run = &s->runs.run[best[i].run];
+    for (int i = 0; i < s->n_best; i++) {
+        kmeans_run *run = &s->runs.run[s->best[i].run];
         run->n_iter = 0;
         run->active = !run->fixed;
     }
-    kmeans_lloyd(comm, &s->runs, stop);
-    for (int i = 0; i < n_k; i++)
-        best[i].n_iter += s->runs.run[best[i].run].n_iter;
+    s->phase = KMEANS_SETTLE;
 }
 
 /* ---- center swaps ---- */
@@ -169,45 +183,80 @@ static seg_status search_all_swaps(seg_comm *comm, kmeans_search *s, int n_k,
 }
 
 /* Collective.  Where swaps lowered the cost on the sample, their centers challenge the best run on
- * all clients, in shared passes. */
-static seg_status challenge(seg_comm *comm, kmeans_search *s, int n_k, kmeans_best *best)
+ * all clients. */
+static seg_status find_challengers(seg_comm *comm, kmeans_search *s)
 {
-    kmeans_stop stop = { .max_iter = s->opts->max_iter, .shift = -1 };
-    kmeans_run *run = s->runs.run;
-
-    SEG_TRY(search_all_swaps(comm, s, n_k, best));
-    for (int i = 0; i < n_k; i++) {
+    SEG_TRY(search_all_swaps(comm, s, s->n_best, s->best));
+    for (int i = 0; i < s->n_best; i++) {
         const int64_t *found = s->found + i * found_size(s->k_most, s->m->d);
         int k = (int)found[0];
-        best[i].swaps = (kmeans_swaps) { (int)found[1], (int)found[2] };
+        s->best[i].swaps = (kmeans_swaps) { (int)found[1], (int)found[2] };
         if (found[2] == 0) continue;
         memcpy(s->centers, found + 3, (size_t)k * (size_t)s->m->d * sizeof *s->centers);
         kmeans_run_start(&s->runs, challenger_of(s, i), k, s->centers);
     }
-    kmeans_lloyd(comm, &s->runs, stop);
-    for (int i = 0; i < n_k; i++) {
-        int challenger = challenger_of(s, i);
-        if (best[i].swaps.n_gains == 0 || !(run[challenger].cost < run[best[i].run].cost)) continue;
-        best[i].run = challenger;
-        best[i].n_iter += run[challenger].n_iter;
-    }
+    s->phase = KMEANS_CHALLENGE;
     return SEG_OK;
 }
 
+static void take_winners(kmeans_search *s)
+{
+    const kmeans_run *run = s->runs.run;
+
+    for (int i = 0; i < s->n_best; i++) {
+        kmeans_best *best = &s->best[i];
+        int challenger = challenger_of(s, i);
+        if (best->swaps.n_gains == 0 || !(run[challenger].cost < run[best->run].cost)) continue;
+        best->run = challenger;
+        best->n_iter += run[challenger].n_iter;
+    }
+    s->phase = KMEANS_FOUND;
+}
+
+/* ---- the search ---- */
+
+/* Collective.  From the restarts' ends to the winners. */
+static seg_status improve(seg_comm *comm, kmeans_search *s)
+{
+    const kmeans_stop stop = { .max_iter = s->opts->max_iter, .shift = -1 };
+
+    if (s->phase == KMEANS_SETTLE) {
+        SEG_TRY(kmeans_lloyd(comm, &s->runs, stop));
+        for (int i = 0; i < s->n_best; i++)
+            s->best[i].n_iter += s->runs.run[s->best[i].run].n_iter;
+        s->phase = KMEANS_SWAPS;
+        SEG_TRY(kmeans_search_keep(comm, s, 0));
+    }
+    if (s->phase == KMEANS_SWAPS) SEG_TRY(find_challengers(comm, s));
+    SEG_TRY(kmeans_lloyd(comm, &s->runs, stop));
+    take_winners(s);
+    return SEG_OK;
+}
+
+/* A group that is gone on with begins in the phase in which it was kept. */
 seg_status kmeans_search_run(seg_comm *comm, kmeans_search *s, int n_k, kmeans_best *best)
 {
-    seg_progress_begin("restarts", (int64_t)n_k * s->opts->n_init, "fits");
-    run_restarts(comm, s, n_k, best);
-    seg_progress_end(NULL);
-    for (int i = 0; i < n_k; i++)
-        choose(s, i, &best[i]);
-    if (!s->opts->swaps) return SEG_OK;
+    s->n_best = n_k;
+    s->best = best;
+    SEG_TRY(kmeans_search_restore(comm, s));
+    if (s->phase == KMEANS_FOUND) return SEG_OK;
+    if (s->phase == KMEANS_FRESH) start_restarts(s);
+    if (s->phase == KMEANS_RESTARTS) {
+        SEG_TRY(run_restarts(comm, s));
+        for (int i = 0; i < n_k; i++)
+            choose(s, i, &best[i]);
+        if (s->opts->swaps)
+            start_settling(s);
+        else
+            s->phase = KMEANS_FOUND;
+        SEG_TRY(kmeans_search_keep(comm, s, 0));
+    }
+    if (s->phase == KMEANS_FOUND) return SEG_OK;
 
     seg_progress_begin("center swaps", n_k, "k");
-    settle(comm, s, n_k, best);
-    seg_status status = challenge(comm, s, n_k, best);
+    SEG_TRY(improve(comm, s));
     seg_progress_end(NULL);
-    return status;
+    return kmeans_search_keep(comm, s, 0);
 }
 
 /* ---- the result ---- */

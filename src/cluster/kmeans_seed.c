@@ -8,9 +8,11 @@
 #include "cluster_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
+#include "segmpi/stop.h"
 #include "segmpi/timer.h"
 
-#define TRIALS 4
+#define TRIALS      4
+#define SEED_FIELDS 3
 
 typedef struct seeding {
     const kmeans_search *search; /* its seeds are filled */
@@ -21,7 +23,7 @@ typedef struct seeding {
     int64_t n_packed; /* floats of one of them */
     double *trial;    /* [TRIALS][d] */
     float *center;    /* [d] */
-    int64_t *cost;    /* [n_init][TRIALS] */
+    int64_t *cost;    /* [n_init][TRIALS], then what ranks ask for */
     seg_random key;
 } seeding;
 
@@ -54,7 +56,7 @@ static seg_status seeding_init(seeding *s, const kmeans_search *search)
     SEG_TRY(seg_alloc(n * s->n_packed, sizeof *s->packed, &s->packed));
     SEG_TRY(seg_alloc(TRIALS * m->d, sizeof *s->trial, &s->trial));
     SEG_TRY(seg_alloc(m->d, sizeof *s->center, &s->center));
-    return seg_alloc(n * TRIALS, sizeof *s->cost, &s->cost);
+    return seg_alloc(n * TRIALS + 1, sizeof *s->cost, &s->cost);
 }
 
 static char *record_of(const seeding *s, int r, int trial)
@@ -196,16 +198,19 @@ static float scale_of(const kmeans_search *search)
     return ldexpf(1, 16 - e);
 }
 
-/* Collective.  Draw number j of all restarts. */
-static void draw_by_distance(seg_comm *comm, seeding *s, int j, float scale)
+/* Collective.  Draw number j of all restarts; what ranks ask for. */
+static int64_t draw_by_distance(seg_comm *comm, seeding *s, int j, float scale)
 {
+    int64_t *asked = &s->cost[s->n_init * TRIALS];
+
     const seg_matrix *m = s->search->m;
 
     race(s, j);
     kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
     try_all(s, scale);
     seg_phase_add_bytes(2 * m->n_tiles * SEG_LANES * m->d * (int64_t)sizeof(float));
-    seg_sum_int64(comm, s->cost, (int64_t)s->n_init * TRIALS);
+    *asked = seg_stop_asked();
+    seg_sum_int64(comm, s->cost, (int64_t)s->n_init * TRIALS + 1);
     for (int r = 0; r < s->n_init; r++) {
         seg_rival winner;
         int best = 0;
@@ -214,6 +219,7 @@ static void draw_by_distance(seg_comm *comm, seeding *s, int j, float scale)
         memcpy(&winner, record_of(s, r, best), sizeof winner);
         if (winner.row != INT64_MAX) append(s, r, record_of(s, r, best));
     }
+    return *asked;
 }
 
 /* ---- all methods ---- */
@@ -242,24 +248,65 @@ static void seed_as_given(seeding *s, int k)
     }
 }
 
+/* Collective.  Draws from number n_drawn on; what was drawn before is in the seeds. */
+static seg_status seed_by_distance(seg_comm *comm, seeding *s, const seg_field *state,
+                                   int64_t *n_drawn)
+{
+    const seg_kmeans_opts *opts = s->search->opts;
+    float scale = scale_of(s->search);
+
+    for (int j = 1; j < *n_drawn; j++)
+        race(s, j); /* for the distances */
+    while (*n_drawn < s->search->k_most) {
+        int64_t asked = draw_by_distance(comm, s, (int)*n_drawn, scale);
+        seg_progress_set(++*n_drawn);
+        if (asked) SEG_TRY(seg_keep(comm, opts->keeper, "seeds", SEED_FIELDS, state, asked));
+    }
+    return SEG_OK;
+}
+
+/* Collective.  From the first seed on. */
+static seg_status seed(seg_comm *comm, seeding *s, const seg_field *state, int64_t *n_drawn)
+{
+    int k = s->search->k_most;
+
+    switch (s->search->opts->init) {
+    case SEG_INIT_CENTERS:
+        seed_as_given(s, k);
+        break;
+    case SEG_INIT_RANDOM:
+        SEG_TRY(seed_evenly(comm, s, k));
+        break;
+    case SEG_INIT_KMEANSPP:
+        if (*n_drawn == 0) SEG_TRY(seed_evenly(comm, s, 1));
+        if (*n_drawn == 0) *n_drawn = 1;
+        return seed_by_distance(comm, s, state, n_drawn);
+    }
+    *n_drawn = k;
+    return SEG_OK;
+}
+
 seg_status kmeans_seed(seg_comm *comm, kmeans_search *search)
 {
     seg_status status = SEG_OK;
-    seg_init_method init = search->opts->init;
+    const seg_keeper *keeper = search->opts->keeper;
     seeding s = { 0 };
-    int k = search->k_most;
+    int k = search->k_most, n_init = search->opts->n_init;
+    int64_t n_drawn = 0;
+    const seg_field state[SEED_FIELDS] = {
+        { "n_drawn", SEG_INT64, 1, &n_drawn },
+        { "n_seeds", SEG_INT32, n_init, search->n_seeds },
+        { "seeds", SEG_FLOAT64, (int64_t)n_init * k * search->m->d, search->seeds },
+    };
+    bool found;
 
+    SEG_TRY(seg_restore(comm, keeper, "seeds", SEED_FIELDS, state, &found));
+    if (n_drawn == k) return SEG_OK;
     SEG_TRY_OR_DONE(seg_agree(comm, seeding_init(&s, search)));
-    memset(search->n_seeds, 0, (size_t)s.n_init * sizeof *search->n_seeds);
     seg_progress_begin("starting centers", k, "centers");
-    if (init == SEG_INIT_CENTERS) seed_as_given(&s, k);
-    if (init == SEG_INIT_RANDOM) SEG_TRY_OR_DONE(seed_evenly(comm, &s, k));
-    if (init == SEG_INIT_KMEANSPP) SEG_TRY_OR_DONE(seed_evenly(comm, &s, 1));
-    for (int j = 1; init == SEG_INIT_KMEANSPP && j < k; j++) {
-        draw_by_distance(comm, &s, j, scale_of(search));
-        seg_progress_set(j + 1);
-    }
+    SEG_TRY_OR_DONE(seed(comm, &s, state, &n_drawn));
     seg_progress_end(NULL);
+    status = seg_keep(comm, keeper, "seeds", SEED_FIELDS, state, 0);
 done:
     seeding_release(&s);
     return status;

@@ -96,8 +96,8 @@ static int best_drop(swapping *s, int c)
     return best;
 }
 
-/* One round; true if it lowered the cost. */
-static bool try_round(seg_comm *self, swapping *s, kmeans_stop stop)
+/* One round; *better if it lowered the cost. */
+static seg_status try_round(seg_comm *self, swapping *s, kmeans_stop stop, bool *better)
 {
     const kmeans_stop trial = { .max_iter = TRIAL_STEPS, .shift = -1 };
     kmeans_run *run = s->runs.run;
@@ -108,17 +108,17 @@ static bool try_round(seg_comm *self, swapping *s, kmeans_stop stop)
         kmeans_run_set_center(&s->runs, 1 + c, best_drop(s, c),
                               kmeans_record_values(record_of(s, c)));
     }
-    kmeans_lloyd(self, &s->runs, trial);
+    SEG_TRY(kmeans_lloyd(self, &s->runs, trial));
     for (int c = 2; c <= CANDIDATES; c++)
         if (run[c].cost < run[winner].cost) winner = c;
-    if (!(run[winner].cost < run[BEST].cost)) return false;
+    *better = run[winner].cost < run[BEST].cost;
+    if (!*better) return SEG_OK;
 
-    kmeans_run better = run[winner];
+    kmeans_run swap = run[winner];
     run[winner] = run[BEST];
-    run[BEST] = better;
-    run[BEST].active = !better.fixed;
-    kmeans_lloyd(self, &s->runs, stop);
-    return true;
+    run[BEST] = swap;
+    run[BEST].active = !swap.fixed;
+    return kmeans_lloyd(self, &s->runs, stop);
 }
 
 seg_status kmeans_swap(seg_comm *self, const seg_kernels *kernels, const seg_matrix *sample,
@@ -135,9 +135,10 @@ seg_status kmeans_swap(seg_comm *self, const seg_kernels *kernels, const seg_mat
     SEG_TRY_OR_DONE(swapping_init(&s, *k));
     SEG_TRY_OR_DONE(kmeans_totals_fit(self, sample, &s.totals));
     kmeans_run_start(&s.runs, BEST, *k, centers);
-    kmeans_lloyd(self, &s.runs, stop);
+    SEG_TRY_OR_DONE(kmeans_lloyd(self, &s.runs, stop));
     while (failed < MOST_FAILED && draw(self, &s, swaps->n_rounds)) {
-        bool better = try_round(self, &s, stop);
+        bool better;
+        SEG_TRY_OR_DONE(try_round(self, &s, stop, &better));
         swaps->n_rounds++;
         swaps->n_gains += better;
         failed = better ? 0 : failed + 1;

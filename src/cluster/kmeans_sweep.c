@@ -109,12 +109,50 @@ done:
     return status;
 }
 
+/* Collective.  Sizes of the groups so far [n_k], each at the number of its first k, 0 elsewhere: a
+ * sweep that is gone on with keeps to them, though more or fewer might fit on these ranks. *most:
+ * the largest, filled. */
+static seg_status restore_groups(seg_comm *comm, const seg_keeper *keeper, const seg_field *groups,
+                                 int *most)
+{
+    const int64_t *size = groups->data;
+    bool found;
+
+    SEG_TRY(seg_restore(comm, keeper, "groups", 1, groups, &found));
+    for (int64_t i = 0; i < groups->n; i++) {
+        if (size[i] < 0 || size[i] > groups->n - i)
+            return SEG_FAIL(SEG_ERR_DATA, "the state of a sweep cannot be gone on with");
+        if (size[i] > *most) *most = (int)size[i];
+    }
+    return SEG_OK;
+}
+
+/* Collective. */
+static seg_status run_groups(seg_comm *comm, kmeans_search *s, seg_sweep *sweep, int64_t *size,
+                             int most)
+{
+    const seg_field groups = { "n_k", SEG_INT64, sweep->n_k, size };
+    const seg_keeper *keeper = s->opts->keeper;
+
+    s->n_k = most;
+    SEG_TRY(restore_groups(comm, keeper, &groups, &s->n_k));
+    SEG_TRY(kmeans_search_init(comm, s));
+    sweep->total_inertia = s->totals.inertia;
+    for (int first = 0; first < sweep->n_k; first += (int)size[first]) {
+        int rest = sweep->n_k - first;
+        if (size[first] == 0) size[first] = rest < most ? rest : most;
+        SEG_TRY(seg_keep(comm, keeper, "groups", 1, &groups, 0));
+        SEG_TRY(run_group(comm, s, (int)size[first], &sweep->fit[first]));
+    }
+    return SEG_OK;
+}
+
 seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                          const seg_sweep_opts *opts, seg_sweep *sweep)
 {
     seg_status status = SEG_OK;
     kmeans_search s = { .kernels = kernels, .m = m, .opts = &opts->kmeans, .k_most = opts->k_max };
-    int64_t most_rows = m->rows.count;
+    int64_t most_rows = m->rows.count, *size = NULL;
 
     *sweep = (seg_sweep) { 0 };
     if (opts->k_max > m->rows.total)
@@ -125,14 +163,10 @@ seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
     SEG_TRY_OR_DONE(seg_agree(
         comm, seg_sweep_init(sweep, opts->k_min, opts->k_max, m->d, opts->kmeans.n_init)));
     seg_max_int64(comm, &most_rows, 1);
-    s.n_k = group_size(most_rows, m->d, opts);
-    SEG_TRY_OR_DONE(kmeans_search_init(comm, &s));
-    sweep->total_inertia = s.totals.inertia;
-    for (int first = 0; first < sweep->n_k; first += s.n_k) {
-        int rest = sweep->n_k - first;
-        SEG_TRY_OR_DONE(run_group(comm, &s, rest < s.n_k ? rest : s.n_k, &sweep->fit[first]));
-    }
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(sweep->n_k, sizeof *size, &size)));
+    SEG_TRY_OR_DONE(run_groups(comm, &s, sweep, size, group_size(most_rows, m->d, opts)));
 done:
+    seg_free(size);
     if (status != SEG_OK) seg_sweep_release(sweep);
     kmeans_search_release(&s);
     return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "segmpi/memory.h"
+#include "segmpi/stop.h"
 
 #define SLICE_BYTES ((int64_t)256 << 20)
 
@@ -94,6 +95,7 @@ const char *seg_comm_library(void)
 
 seg_status seg_agree(seg_comm *comm, seg_status local)
 {
+    if (local == SEG_OK) local = seg_stop_check();
     /* The lowest failing rank speaks for all, so the message does not depend on timing. */
     int speaker = local == SEG_OK ? comm->size : comm->rank;
 

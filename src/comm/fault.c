@@ -1,5 +1,5 @@
-/* Injected faults, for tests: SEGMPI_FAULT=site[:rank=R][:kind=fail|kill|hang].  Compiled in with
- * SEG_FAULTS. */
+/* Injected faults, for tests: SEGMPI_FAULT=site[:rank=R][:kind=fail|kill|hang|stop].  Compiled in
+ * with SEG_FAULTS. */
 #include "segmpi/comm.h"
 
 #ifdef SEG_FAULTS
@@ -39,6 +39,7 @@ seg_status seg_fault(const char *site, seg_status status)
     if (strcmp(w.kind, "kill") == 0) raise(SIGKILL);
     while (strcmp(w.kind, "hang") == 0)
         pause();
+    if (strcmp(w.kind, "stop") == 0) return raise(SIGUSR1) == 0 ? SEG_OK : status;
     return SEG_FAIL(status, "injected fault at '%s'", site);
 }
 #else

@@ -84,6 +84,7 @@ int64_t seg_ae_size(const seg_ae_opts *opts, int d)
 seg_status ae_init(seg_autoencoder *ae, const seg_ae_opts *opts, int d)
 {
     *ae = (seg_autoencoder) { .opts = complete(opts, d) };
+    ae->opts.keeper = NULL; /* borrowed */
     ae->n_params = seg_ae_weights(&ae->opts, opts->n_layers + 1);
     SEG_TRY(seg_fault("autoencoder_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(ae->n_params, sizeof *ae->params, &ae->params));

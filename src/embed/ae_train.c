@@ -7,6 +7,7 @@
 #include "ae_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
+#include "segmpi/stop.h"
 
 #define BETA_1  0.9
 #define BETA_2  0.999
@@ -19,12 +20,15 @@
 #define GATHER_ROWS 8192 /* whose values are fetched at once */
 
 /* Integers that a step adds up beside the gradients. */
-enum { LOSS, BAD, EXTRA };
+enum { LOSS, BAD, ASKED, EXTRA };
 
 typedef struct training {
     seg_autoencoder *ae;
     ae_order order;
+    const seg_keeper *keeper;
     int64_t n_steps;    /* of Adam so far */
+    int64_t epoch, at;  /* and training position in it that comes next */
+    double squares;     /* errors of the epoch so far */
     float *mean;        /* [n_params] of gradients; Adam's first moment */
     float *square;      /* [n_params] of their squares; the second */
     float *best;        /* [n_params] weights of the best epoch */
@@ -58,6 +62,7 @@ static seg_status training_init(training *t, const seg_matrix *m, const seg_ae_o
     int64_t n = ae->n_params, batches = GATHER_ROWS / opts->batch;
 
     t->ae = ae;
+    t->keeper = opts->keeper;
     t->order = ae_order_of(m, opts);
     t->best_loss = INFINITY;
     t->gathered = (batches > 0 ? batches : 1) * opts->batch;
@@ -74,7 +79,7 @@ static seg_status training_init(training *t, const seg_matrix *m, const seg_ae_o
     return seg_alloc(t->gathered * m->d + 1, sizeof *t->rows, &t->rows);
 }
 
-/* As in training_init(). */
+/* As in training_init(); rank 0 keeps four of the arrays once more, for checkpoints. */
 int64_t seg_ae_memory(const seg_ae_opts *opts, int d)
 {
     seg_ae_opts whole = *opts;
@@ -84,9 +89,41 @@ int64_t seg_ae_memory(const seg_ae_opts *opts, int d)
     int64_t step = ae_activations_size(&whole, SEG_AE_BLOCK_ROWS) +
                    2 * SEG_AE_BLOCK_ROWS * ae_largest_width(&whole) +
                    (batches > 0 ? batches : 1) * opts->batch * d;
-    int64_t learning = n * (int64_t)(5 * sizeof(float) + sizeof(int64_t)) + 4 * step;
+    int64_t learning = n * (int64_t)(9 * sizeof(float) + sizeof(int64_t)) + 4 * step;
     int64_t applying = 4 * (n + ae_activations_size(&whole, SEG_BLOCK_ROWS));
     return learning > applying ? learning : applying;
+}
+
+/* Collective.  The state between two steps: hands it over, or takes it up again. */
+static seg_status keep_state(seg_comm *comm, training *t, bool restore, int64_t asked)
+{
+    seg_autoencoder *ae = t->ae;
+    int64_t n = ae->n_params, epochs = ae->opts.epochs;
+    const seg_field field[] = {
+        { "n_steps", SEG_INT64, 1, &t->n_steps },
+        { "epoch", SEG_INT64, 1, &t->epoch },
+        { "at", SEG_INT64, 1, &t->at },
+        { "squares", SEG_FLOAT64, 1, &t->squares },
+        { "best_loss", SEG_FLOAT64, 1, &t->best_loss },
+        { "n_epochs", SEG_INT32, 1, &ae->n_epochs },
+        { "best_epoch", SEG_INT32, 1, &ae->best_epoch },
+        { "params", SEG_FLOAT32, n, ae->params },
+        { "mean", SEG_FLOAT32, n, t->mean },
+        { "square", SEG_FLOAT32, n, t->square },
+        { "best", SEG_FLOAT32, n, t->best },
+        { "loss", SEG_FLOAT64, epochs, ae->loss },
+        { "validation_loss", SEG_FLOAT64, epochs, ae->validation_loss },
+    };
+    const int n_fields = sizeof field / sizeof *field;
+    bool found;
+
+    if (!restore) return seg_keep(comm, t->keeper, "training", n_fields, field, asked);
+    SEG_TRY(seg_restore(comm, t->keeper, "training", n_fields, field, &found));
+    if (t->epoch >= 0 && t->epoch <= epochs && t->at >= 0 && t->at <= t->order.n_train &&
+        ae->n_epochs >= 0 && ae->n_epochs <= epochs && ae->best_epoch >= 0 &&
+        ae->best_epoch <= ae->n_epochs)
+        return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "the state of the autoencoder cannot be gone on with");
 }
 
 /* ---- one step ---- */
@@ -170,20 +207,24 @@ static seg_status diverged(int epoch)
                     epoch + 1);
 }
 
-/* Collective.  Batches of the training positions [at, end), whose values are gathered at once; adds
- * their squared errors. */
-static seg_status train_range(seg_comm *comm, const seg_matrix *m, training *t, int epoch,
-                              int64_t at, int64_t end, double *squares)
+/* Collective.  Batches of the training positions from t->at to `end`, whose values are gathered at
+ * once; adds their squared errors. */
+static seg_status train_range(seg_comm *comm, const seg_matrix *m, training *t, int64_t end)
 {
-    int64_t n_params = t->ae->n_params, batch = t->ae->opts.batch, first = at;
+    int64_t n_params = t->ae->n_params, batch = t->ae->opts.batch, first = t->at;
+    int epoch = (int)t->epoch;
 
-    ae_gather(comm, m, &t->order, epoch, at, end - at, t->rows);
-    for (; at < end; at += batch) {
-        add_batch(comm, t, end - at < batch ? end - at : batch, t->rows + (at - first) * m->d);
+    ae_gather(comm, m, &t->order, epoch, first, end - first, t->rows);
+    while (t->at < end) {
+        int64_t rows = end - t->at < batch ? end - t->at : batch;
+        add_batch(comm, t, rows, t->rows + (t->at - first) * m->d);
+        t->sum[n_params + ASKED] = seg_stop_asked();
         seg_sum_int64(comm, t->sum, n_params + EXTRA);
         if (t->sum[n_params + BAD] > 0) return diverged(epoch);
-        *squares += (double)t->sum[n_params + LOSS] / LOSS_UNITS;
+        t->squares += (double)t->sum[n_params + LOSS] / LOSS_UNITS;
         adam(t);
+        t->at += rows;
+        if (t->sum[n_params + ASKED]) SEG_TRY(keep_state(comm, t, false, t->sum[n_params + ASKED]));
     }
     return SEG_OK;
 }
@@ -222,18 +263,17 @@ static seg_status validate(seg_comm *comm, const seg_matrix *m, training *t, int
 }
 
 /* Collective. */
-static seg_status train_epoch(seg_comm *comm, const seg_matrix *m, training *t, int epoch)
+static seg_status train_epoch(seg_comm *comm, const seg_matrix *m, training *t)
 {
     seg_autoencoder *ae = t->ae;
     int64_t n = t->order.n_train;
-    double squares = 0;
+    int epoch = (int)t->epoch;
 
-    for (int64_t at = 0; at < n; at += t->gathered) {
-        int64_t end = n - at < t->gathered ? n : at + t->gathered;
-        SEG_TRY(train_range(comm, m, t, epoch, at, end, &squares));
-        seg_progress_set((int64_t)epoch * n + end);
+    while (t->at < n) {
+        SEG_TRY(train_range(comm, m, t, n - t->at < t->gathered ? n : t->at + t->gathered));
+        seg_progress_set((int64_t)epoch * n + t->at);
     }
-    ae->loss[epoch] = squares / ((double)n * m->d);
+    ae->loss[epoch] = t->squares / ((double)n * m->d);
     SEG_TRY(validate(comm, m, t, epoch, &ae->validation_loss[epoch]));
 
     double loss = t->order.n_train < t->order.n ? ae->validation_loss[epoch] : ae->loss[epoch];
@@ -243,9 +283,19 @@ static seg_status train_epoch(seg_comm *comm, const seg_matrix *m, training *t, 
         memcpy(t->best, ae->params, (size_t)ae->n_params * sizeof *ae->params);
     }
     ae->n_epochs = epoch + 1;
+    t->epoch = epoch + 1;
+    t->at = 0;
+    t->squares = 0;
     seg_log_detail("epoch %d: loss %.5f, validation %.5f", epoch + 1, ae->loss[epoch],
                    ae->validation_loss[epoch]);
     return SEG_OK;
+}
+
+static bool has_lost_patience(const training *t)
+{
+    int patience = t->ae->opts.patience;
+
+    return patience > 0 && t->epoch - 1 - t->ae->best_epoch >= patience;
 }
 
 seg_status seg_ae_fit(seg_comm *comm, const seg_matrix *m, const seg_ae_opts *opts,
@@ -258,11 +308,11 @@ seg_status seg_ae_fit(seg_comm *comm, const seg_matrix *m, const seg_ae_opts *op
     *ae = (seg_autoencoder) { 0 };
     SEG_TRY_OR_DONE(seg_agree(comm, training_init(&t, m, opts, ae)));
     ae_randomise(ae);
+    SEG_TRY_OR_DONE(keep_state(comm, &t, true, 0));
     seg_progress_begin("autoencoder", opts->epochs * t.order.n_train, "clients");
-    for (int epoch = 0; epoch < opts->epochs; epoch++) {
-        SEG_TRY_OR_DONE(train_epoch(comm, m, &t, epoch));
-        if (opts->patience > 0 && epoch - ae->best_epoch >= opts->patience) break;
-    }
+    while (t.epoch < opts->epochs && !has_lost_patience(&t))
+        SEG_TRY_OR_DONE(train_epoch(comm, m, &t));
+    SEG_TRY_OR_DONE(keep_state(comm, &t, false, 0));
     memcpy(ae->params, t.best, (size_t)ae->n_params * sizeof *ae->params);
     (void)snprintf(summary, sizeof summary, "best of %d epochs: %d, loss %.5f", ae->n_epochs,
                    ae->best_epoch + 1, t.best_loss);

@@ -221,6 +221,7 @@ seg_status seg_embedding_fit(seg_comm *comm, const seg_matrix *m, const seg_embe
     if (opts->method == SEG_EMBED_NONE) return SEG_OK;
 
     seg_status status = learn(comm, m, e);
+    e->opts.autoencoder.keeper = NULL; /* borrowed */
     if (status != SEG_OK) seg_embedding_release(e);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/pca.h"
+#include "segmpi/stop.h"
 
 /* Local.  Costs [n_k] of the sample (b = 0) or of reference number b - 1. */
 static seg_status sweep_one(seg_comm *self, const seg_kernels *kernels, const seg_matrix *sample,
@@ -34,20 +35,32 @@ static seg_status sweep_all(seg_comm *comm, const seg_kernels *kernels, const se
                             double *cost)
 {
     seg_sweep_opts sweep = opts->sweep;
+    const seg_keeper *keeper = sweep.kmeans.keeper;
     int size = seg_comm_size(comm), n = 1 + opts->n_references;
+    int64_t done = 0;
+    const seg_field state[] = { { "done", SEG_INT64, 1, &done },
+                                { "cost", SEG_FLOAT64, n * n_k, cost } };
+    bool found;
 
+    SEG_TRY(seg_restore(comm, keeper, "gap", 2, state, &found));
+    sweep.kmeans.keeper = NULL;
     sweep.kmeans.swaps = false;
     seg_progress_begin("gap statistic", n, "sweeps");
-    for (int first = 0; first < n; first += size) {
-        int b = first + seg_comm_rank(comm);
+    while (done < n) {
+        int b = (int)done + seg_comm_rank(comm);
         seg_status local = SEG_OK;
         if (b < n)
             local = sweep_one(seg_comm_self(comm), kernels, sample, box, &sweep, b, cost + b * n_k);
         SEG_TRY(seg_agree(comm, local));
-        seg_progress_set(first + size < n ? first + size : n);
+        int64_t end = done + size < n ? done + size : n;
+        seg_merge_double(comm, cost + done * n_k, (end - done) * n_k);
+        int64_t asked = seg_stop_asked();
+        seg_sum_int64(comm, &asked, 1);
+        done = end;
+        seg_progress_set(done);
+        SEG_TRY(seg_keep(comm, keeper, "gap", 2, state, asked));
     }
     seg_progress_end(NULL);
-    seg_merge_double(comm, cost, n * n_k);
     return SEG_OK;
 }
 

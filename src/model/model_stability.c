@@ -9,6 +9,7 @@
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
+#include "segmpi/stop.h"
 
 typedef struct stability {
     seg_comm *self;
@@ -165,6 +166,31 @@ static seg_status run_round(seg_comm *comm, stability *s, int first, double *sum
     return SEG_OK;
 }
 
+/* Collective.  Sums of all bootstraps in elbow->stability. */
+static seg_status run_all(seg_comm *comm, stability *s, const seg_keeper *keeper, seg_elbow *elbow)
+{
+    int size = seg_comm_size(comm), n = elbow->n_bootstraps;
+    int64_t cells = (int64_t)elbow->sweep.n_k * elbow->k_max, done = 0;
+    const seg_field state[] = { { "done", SEG_INT64, 1, &done },
+                                { "sum", SEG_FLOAT64, cells, elbow->stability },
+                                { "n_values", SEG_INT64, cells, s->n_values } };
+    bool found;
+
+    memset(elbow->stability, 0, (size_t)cells * sizeof *elbow->stability);
+    SEG_TRY(seg_restore(comm, keeper, "stability", 3, state, &found));
+    seg_progress_begin("stability", n, "bootstraps");
+    while (done < n) {
+        SEG_TRY(run_round(comm, s, (int)done, elbow->stability));
+        done = done + size < n ? done + size : n;
+        seg_progress_set(done);
+        int64_t asked = seg_stop_asked();
+        seg_sum_int64(comm, &asked, 1);
+        SEG_TRY(seg_keep(comm, keeper, "stability", 3, state, asked));
+    }
+    seg_progress_end(NULL);
+    return SEG_OK;
+}
+
 /* Means over bootstraps, and the least of each k. */
 static void finish(const stability *s, seg_elbow *elbow)
 {
@@ -184,23 +210,19 @@ seg_status model_stability(seg_comm *comm, const seg_kernels *kernels, const seg
                            const seg_elbow_opts *opts, seg_elbow *elbow)
 {
     seg_status status = SEG_OK;
+    seg_sweep_opts again = opts->sweep;
     stability s = {
-        .self = seg_comm_self(comm), .kernels = kernels, .opts = &opts->sweep, .elbow = elbow
+        .self = seg_comm_self(comm), .kernels = kernels, .opts = &again, .elbow = elbow
     };
-    int size = seg_comm_size(comm), n = opts->n_bootstraps;
-    int64_t cells = (int64_t)elbow->sweep.n_k * elbow->k_max;
+    int size = seg_comm_size(comm);
+
+    again.kmeans.keeper = NULL;
 
     SEG_TRY_OR_DONE(
         seg_matrix_sample(comm, m, SEG_ELBOW_SAMPLE, opts->sweep.kmeans.seed, &s.sample));
     SEG_TRY_OR_DONE(seg_agree(comm, stability_init(&s, size)));
     SEG_TRY_OR_DONE(seg_agree(comm, label_sample(&s)));
-    memset(elbow->stability, 0, (size_t)cells * sizeof *elbow->stability);
-    seg_progress_begin("stability", n, "bootstraps");
-    for (int first = 0; first < n; first += size) {
-        SEG_TRY_OR_DONE(run_round(comm, &s, first, elbow->stability));
-        seg_progress_set(first + size < n ? first + size : n);
-    }
-    seg_progress_end(NULL);
+    SEG_TRY_OR_DONE(run_all(comm, &s, opts->sweep.kmeans.keeper, elbow));
     finish(&s, elbow);
 done:
     stability_release(&s);

@@ -88,6 +88,11 @@ const char *seg_input_path(const seg_input *in)
     return in->path;
 }
 
+bool seg_input_is_sealed(const seg_input *in)
+{
+    return in->sealed;
+}
+
 const char *seg_input_format(const seg_input *in)
 {
     return in->format;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "segmpi/memory.h"
+#include "segmpi/stop.h"
 #include "store_internal.h"
 
 /* ---- who wrote what ---- */
@@ -225,6 +226,7 @@ seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local)
         SEG_TRY(seg_output_end_rows(comm, out, local));
     SEG_TRY(seg_agree(comm, seal(out)));
     SEG_TRY(seg_agree(comm, read_back(comm, out)));
+    seg_stop_hold(true);
     return seg_agree(comm, publish(out));
 }
 

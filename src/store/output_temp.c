@@ -130,6 +130,13 @@ static seg_status clean_folder(const seg_output *out)
     return status;
 }
 
+seg_status seg_output_clean(const char *path)
+{
+    const seg_output out = { .path = (char *)path };
+
+    return clean_folder(&out);
+}
+
 /* ---- creation ---- */
 
 /* Nobody has to guess it wrong: creation is exclusive and does not follow links. */

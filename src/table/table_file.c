@@ -6,6 +6,7 @@
 
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
+#include "segmpi/stop.h"
 #include "segmpi/table.h"
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
@@ -294,6 +295,7 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
 
     SEG_ASSERT(count <= SEG_SLICE_ROWS && first + count <= table->rows.count);
     SEG_TRY(seg_fault("table_read", SEG_ERR_IO));
+    SEG_TRY(seg_stop_check());
     if (table->source.is_group)
         SEG_TRY(read_columns(table, row, count, x));
     else

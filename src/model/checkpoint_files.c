@@ -1,0 +1,192 @@
+/* Generations of checkpoints beside an output: names, which there are, and what each says it
+ * belongs to. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checkpoint_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/text.h"
+
+#define SUFFIX ".checkpoint-"
+#define DIGITS 6
+
+/* ---- names ---- */
+
+seg_status checkpoint_path(const char *output, int generation, char **path)
+{
+    size_t size = strlen(output) + sizeof SUFFIX + DIGITS;
+
+    SEG_TRY(seg_alloc((int64_t)size, 1, path));
+    (void)snprintf(*path, size, "%s" SUFFIX "%0*d", output, DIGITS, generation);
+    return SEG_OK;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The number in the name of a generation of `output`, 0 if it is no such name. */
+static int generation_of(const char *entry, const char *output)
+{
+    size_t length = strlen(output);
+    const char *digits = entry + length + sizeof SUFFIX - 1;
+    int64_t number;
+
+    if (strncmp(entry, output, length) != 0 ||
+        strncmp(entry + length, SUFFIX, sizeof SUFFIX - 1) != 0 || strlen(digits) != DIGITS ||
+        strspn(digits, "0123456789") != DIGITS || !seg_text_int64(digits, &number))
+        return 0;
+    return (int)number;
+}
+
+seg_status checkpoint_below(const char *output, int below, int *generation)
+{
+    char folder[4096];
+    const char *name = base_name(output);
+    int length = (int)(name - output);
+
+    *generation = 0;
+    SEG_TRY(seg_fault("checkpoint_find", SEG_ERR_IO));
+    if (length >= (int)sizeof folder) return SEG_OK; /* no output can be made there either */
+    (void)snprintf(folder, sizeof folder, "%.*s", length, output);
+    DIR *entries = opendir(*folder ? folder : ".");
+    if (!entries)
+        return SEG_FAIL(seg_status_of_errno(errno), "cannot look for checkpoints of '%s': %s",
+                        output, strerror(errno));
+    for (struct dirent *e; (e = readdir(entries)) != NULL;) {
+        int number = generation_of(e->d_name, name);
+        if (number < below && number > *generation) *generation = number;
+    }
+    (void)closedir(entries);
+    return SEG_OK;
+}
+
+seg_status checkpoint_prune(const char *output, int kept)
+{
+    int generation = CHECKPOINT_MOST + 1;
+
+    for (int n = 0;; n++) {
+        char *path;
+        SEG_TRY(checkpoint_below(output, generation, &generation));
+        if (generation == 0) return SEG_OK;
+        if (n < kept) continue;
+        SEG_TRY(checkpoint_path(output, generation, &path));
+        int failed = unlink(path) != 0 && errno != ENOENT ? errno : 0;
+        seg_status status = SEG_OK;
+        if (failed) status = SEG_FAIL(SEG_ERR_IO, "cannot remove '%s': %s", path, strerror(failed));
+        seg_free(path);
+        SEG_TRY(status);
+    }
+}
+
+seg_status checkpoint_clean(const char *output, int next)
+{
+    char *path;
+
+    SEG_TRY(checkpoint_path(output, next, &path));
+    seg_status status = seg_output_clean(path);
+    seg_free(path);
+    SEG_TRY(status);
+    return checkpoint_prune(output, 0);
+}
+
+/* ---- what a checkpoint belongs to ---- */
+
+/* A file's bytes, hashed behind what was hashed before. */
+static seg_status hash_file(const char *path, uint64_t *hash)
+{
+    static char bytes[65536];
+    FILE *file = fopen(path, "rb");
+
+    if (!file)
+        return SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;)
+        *hash = seg_hash(bytes, n, *hash);
+    seg_status status = SEG_OK;
+    if (ferror(file)) status = SEG_FAIL(SEG_ERR_IO, "cannot read '%s'", path);
+    (void)fclose(file);
+    return status;
+}
+
+seg_status checkpoint_header_of(const seg_checkpoint_opts *opts, checkpoint_header *header)
+{
+    const seg_provenance *run = opts->run;
+    uint64_t hash = 0;
+
+    *header = (checkpoint_header) { .command = run->command,
+                                    .options = run->options,
+                                    .version = seg_version(),
+                                    .source = seg_version_source(),
+                                    .blas = run->blas ? run->blas : "",
+                                    .clients = run->rows_kept };
+    for (size_t i = 0; i < sizeof opts->others / sizeof *opts->others; i++)
+        if (opts->others[i]) SEG_TRY(hash_file(opts->others[i], &hash));
+    (void)snprintf(header->data, CHECKPOINT_TEXT, "%016" PRIx64, run->input_fingerprint);
+    (void)snprintf(header->others, CHECKPOINT_TEXT, "%016" PRIx64, hash);
+    return SEG_OK;
+}
+
+seg_status checkpoint_header_write(const checkpoint_header *header, int generation, seg_output *out)
+{
+    SEG_TRY(seg_output_attr_int(out, "", "generation", generation));
+    SEG_TRY(seg_output_attr_text(out, "", "command", header->command));
+    SEG_TRY(seg_output_attr_text(out, "", "options", header->options));
+    SEG_TRY(seg_output_attr_text(out, "", "version", header->version));
+    SEG_TRY(seg_output_attr_text(out, "", "source", header->source));
+    SEG_TRY(seg_output_attr_text(out, "", "blas", header->blas));
+    SEG_TRY(seg_output_attr_text(out, "", "input_fingerprint", header->data));
+    SEG_TRY(seg_output_attr_text(out, "", "other_inputs", header->others));
+    return seg_output_attr_int(out, "", "clients", header->clients);
+}
+
+/* `what` names it in the sentence. */
+static seg_status compare_text(seg_input *in, const char *name, const char *wanted,
+                               const char *what)
+{
+    static char found[65536];
+
+    SEG_TRY(seg_input_attr_text(in, "", name, found, sizeof found));
+    if (strcmp(found, wanted) == 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "it belongs to %s", what);
+}
+
+static seg_status compare(const checkpoint_header *header, int generation, seg_input *in)
+{
+    int64_t number, clients;
+
+    SEG_TRY(seg_input_expect(in, CHECKPOINT_FORMAT));
+    if (!seg_input_is_sealed(in)) return SEG_FAIL(SEG_ERR_DATA, "its end is missing");
+    SEG_TRY(seg_input_attr_int(in, "", "generation", &number));
+    if (number != generation)
+        return SEG_FAIL(SEG_ERR_DATA, "it is generation %lld under the name of another",
+                        (long long)number);
+    SEG_TRY(compare_text(in, "command", header->command, "another command"));
+    SEG_TRY(compare_text(in, "version", header->version, "another version of segmpi"));
+    SEG_TRY(compare_text(in, "source", header->source, "another build of segmpi"));
+    SEG_TRY(compare_text(in, "options", header->options, "a run with other options"));
+    SEG_TRY(
+        compare_text(in, "blas", header->blas,
+                     "another BLAS library or CPU (OPENBLAS_CORETYPE), whose last bits differ"));
+    SEG_TRY(seg_input_attr_int(in, "", "clients", &clients));
+    if (clients != header->clients) return SEG_FAIL(SEG_ERR_DATA, "it belongs to other data");
+    SEG_TRY(compare_text(in, "input_fingerprint", header->data, "other data"));
+    return compare_text(in, "other_inputs", header->others, "other input files");
+}
+
+seg_status checkpoint_header_match(const checkpoint_header *header, const char *path,
+                                   int generation, seg_input **in)
+{
+    SEG_TRY(seg_input_open(path, in));
+    seg_status status = compare(header, generation, *in);
+    if (status == SEG_OK) return SEG_OK;
+    seg_input_close(*in);
+    *in = NULL;
+    return status;
+}
