@@ -21,8 +21,8 @@ void seg_stop_limit(double max_seconds, double interval);
 #define SEG_ASKS_SAVE ((int64_t)1)
 #define SEG_ASKS_STOP ((int64_t)1 << 32)
 int64_t seg_stop_asked(void);
-/* A checkpoint was written: the next one is due an interval from now. */
-void seg_stop_saved(void);
+/* A checkpoint is being written: the next one is due an interval from now. */
+void seg_stop_saving(void);
 
 /* SEG_ERR_INTERRUPTED with a sentence if this rank is asked to stop, otherwise SEG_OK. */
 seg_status seg_stop_check(void);

@@ -73,7 +73,9 @@ done:
 /* Where in the program it failed: of use where it is the program's fault, or one rank's of many. */
 static bool shows_place(const cli_session *session)
 {
-    if (seg_error_get()->status == SEG_ERR_USAGE) return false;
+    seg_status status = seg_error_get()->status;
+
+    if (status == SEG_ERR_USAGE || status == SEG_ERR_INTERRUPTED) return false;
     return !seg_error_is_users() || (session->shared && session->shared->verbose) ||
            (session->comm && seg_comm_size(session->comm) > 1);
 }

@@ -102,7 +102,7 @@ int64_t seg_stop_asked(void)
     return (asked_save || due ? SEG_ASKS_SAVE : 0) + (stop ? SEG_ASKS_STOP : 0);
 }
 
-void seg_stop_saved(void)
+void seg_stop_saving(void)
 {
     asked_save = 0;
     state.saved = seg_time_now();

@@ -145,11 +145,11 @@ static seg_status write_generation(seg_comm *comm, seg_checkpoint *c)
     char *path = NULL;
     int generation = c->generation + 1;
 
+    seg_stop_saving(); /* a request from here on is for the next one */
     SEG_TRY_OR_DONE(seg_agree(comm, checkpoint_path(c->output, generation, &path)));
     SEG_TRY_OR_DONE(seg_output_open(comm, path, CHECKPOINT_FORMAT, false, &out));
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, write_all(c, generation, out)));
     seg_stop_hold(c->stopping); /* a commit holds stops, but here the run goes on */
-    seg_stop_saved();
     c->generation = generation;
     c->is_new = false;
     c->has_file = true;
