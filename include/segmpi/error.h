@@ -50,7 +50,8 @@ void seg_error_clear(void);
 void seg_error_set_rank(int rank);
 int seg_error_rank(void);
 
-/* True if the record's cause lies in what the user gave: the command line, data, paths. */
+/* True if the record's cause lies in what the user gave: the command line, data, paths,
+ * platform. */
 bool seg_error_is_users(void);
 
 /* Prints "segmpi COMMAND: text (rank 3, file.c:88)" and the context to stderr; `command` may be

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "segmpi/describe.h"
+#include "segmpi/doctor.h"
 #include "segmpi/elbow.h"
 #include "segmpi/json.h"
 #include "segmpi/model.h"
@@ -62,6 +63,10 @@ typedef struct seg_sql_opts {
 /* *text owned by the caller (free, not seg_free).  SEG_ERR_DATA for an autoencoder. */
 seg_status seg_report_sql(const seg_model *model, const char *model_id, const seg_sql_opts *opts,
                           char **text);
+
+/* What `doctor` has found; as JSON owned by the caller (seg_json_free). */
+void seg_report_doctor(const seg_findings *findings);
+seg_json *seg_report_doctor_json(const seg_findings *findings);
 
 /* Collective.  The phases of the run on standard error: seconds, GB/s, share of waiting, memory;
  * the largest of all ranks. */

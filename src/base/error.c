@@ -71,7 +71,7 @@ bool seg_error_is_users(void)
 {
     return record.status == SEG_ERR_USAGE || record.status == SEG_ERR_DATA ||
            record.status == SEG_ERR_NOINPUT || record.status == SEG_ERR_CANTCREATE ||
-           record.status == SEG_ERR_PERMISSION;
+           record.status == SEG_ERR_PERMISSION || record.status == SEG_ERR_CONFIG;
 }
 
 void seg_error_print(const char *command, bool with_place)

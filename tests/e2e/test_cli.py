@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-COMMANDS = ["import", "generate", "describe", "elbow", "fit", "score", "export", "inspect", "help"]
+COMMANDS = ["import", "generate", "describe", "elbow", "fit", "score", "export", "inspect", "doctor", "help"]
 
 USAGE_ERRORS = [
     ([], "no command"),

@@ -24,7 +24,7 @@ LEVEL = {folder: level for level, step in enumerate(STEPS) for folder in step}
 STANDARD = set(
     """assert complex ctype errno fenv float inttypes limits math setjmp signal stdalign stdarg stdatomic stdbool stddef
     stdint stdio stdlib stdnoreturn string time dirent fcntl libgen poll pthread pwd sched spawn strings termios unistd
-    sys/file sys/ioctl sys/mman sys/resource sys/stat sys/statvfs sys/time sys/types sys/wait""".split()
+    sys/file sys/ioctl sys/mman sys/resource sys/stat sys/statfs sys/statvfs sys/time sys/types sys/wait""".split()
 )
 
 # library: its headers, its names in the code, the folders of src/ that may use it
