@@ -4,6 +4,38 @@
 
 #include "score_internal.h"
 
+/* One whole number to another, one to one, every bit of it in every bit.
+ * Source: Stafford, variant 13, as in splitmix64. */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* What is told apart of client i: its id; whole numbers are read as such, most are of 8 bytes. */
+static uint64_t client_hash(const score_array *a, const char *ids, int64_t i)
+{
+    uint64_t number = 0;
+
+    if (a->type == SEG_TEXT) return seg_hash(ids + i * a->row_bytes, (size_t)a->row_bytes, 0);
+    if (a->row_bytes == sizeof number)
+        memcpy(&number, ids + i * (int64_t)sizeof number, sizeof number);
+    else
+        memcpy(&number, ids + i * a->row_bytes, (size_t)a->row_bytes);
+    return mix(number + 1);
+}
+
+static uint64_t label_of(const scorer *s, char *const data[SCORE_ARRAYS], int64_t i)
+{
+    const char *cluster = data[SCORE_CLUSTER], *segment = data[SCORE_SEGMENT];
+    const uint64_t number = s->array[SCORE_CLUSTER].type == SEG_INT16
+                                ? (uint64_t)((const int16_t *)(const void *)cluster)[i]
+                                : (uint64_t)((const int32_t *)(const void *)cluster)[i];
+
+    return segment ? number << 8 | (uint8_t)segment[i] : number;
+}
+
 static void add(uint64_t hash, int64_t sum[2])
 {
     sum[0] += (int64_t)(hash >> 32);
@@ -13,19 +45,17 @@ static void add(uint64_t hash, int64_t sum[2])
 void score_sums_add(const scorer *s, int64_t row, int64_t n, char *const data[SCORE_ARRAYS],
                     score_sums *sums)
 {
-    const bool has_ids = s->array[SCORE_ID].row_bytes > 0;
-    const size_t width = has_ids ? (size_t)s->array[SCORE_ID].row_bytes : sizeof row;
-    const size_t bytes = (size_t)s->array[SCORE_CLUSTER].row_bytes;
+    const score_array *ids = &s->array[SCORE_ID];
+    score_sums more = { 0 };
 
-    for (int64_t i = 0; i < n; i++, row++) {
-        const void *id = has_ids ? (const void *)(data[SCORE_ID] + i * (int64_t)width) : &row;
-        uint64_t label = 0;
-        memcpy(&label, data[SCORE_CLUSTER] + i * (int64_t)bytes, bytes);
-        if (data[SCORE_SEGMENT]) label = label << 8 | (uint8_t)data[SCORE_SEGMENT][i];
-        const uint64_t hash = seg_hash(id, width, 0);
-        add(hash, sums->half);
-        add(seg_hash(&hash, sizeof hash, label), sums->half + 2);
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t hash =
+            ids->row_bytes > 0 ? client_hash(ids, data[SCORE_ID], i) : mix((uint64_t)(row + i));
+        add(hash, more.half);
+        add(mix(hash + label_of(s, data, i) * UINT64_C(0x9e3779b97f4a7c15)), more.half + 2);
     }
+    for (int i = 0; i < 4; i++)
+        sums->half[i] += more.half[i];
 }
 
 /* Local.  Rows [first, end) of the table. */

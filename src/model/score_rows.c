@@ -113,6 +113,7 @@ static uint8_t at_most_255(int n)
 static void count_cells(scorer *s, int64_t at, int64_t n)
 {
     const int d = s->features.d;
+    const double *lower = s->lower, *upper = s->upper;
     uint8_t *imputed = (uint8_t *)s->data[SCORE_IMPUTED] + at;
     uint8_t *outlier = (uint8_t *)s->data[SCORE_OUTLIER] + at;
 
@@ -120,8 +121,11 @@ static void count_cells(scorer *s, int64_t at, int64_t n)
         const double *x = s->x + i * d;
         int missing = 0, outside = 0;
         for (int t = 0; t < d; t++) {
-            missing += isnan(x[t]) != 0;
-            outside += (x[t] < s->lower[t]) | (x[t] > s->upper[t]);
+            if (x[t] >= lower[t] && x[t] <= upper[t]) continue;
+            if (isnan(x[t]))
+                missing++;
+            else
+                outside++;
         }
         imputed[i] = at_most_255(missing);
         outlier[i] = at_most_255(outside);

@@ -99,9 +99,32 @@ double seg_prep_finish(const seg_prep *prep, int t, double filled)
     return seg_prep_transform(prep, t, cap(prep, t, filled));
 }
 
+/* Without transforms a row is a loop that the compiler vectorises. */
+static void apply_row(const seg_prep *prep, double *restrict x)
+{
+    const int d = prep->d;
+    const double *fills = prep->fill_value, *lower = prep->lower_bound, *upper = prep->upper_bound;
+    const double *mean = prep->mean, *scale = prep->scale;
+
+    for (int t = 0; t < d; t++) {
+        const double filler = fills[t], low = lower[t], high = upper[t];
+        double value = x[t];
+        value = isnan(value) ? filler : value;
+        value = value < low ? low : value;
+        value = value > high ? high : value;
+        x[t] = (value - mean[t]) / scale[t];
+    }
+}
+
 void seg_prep_apply_rows(const seg_prep *prep, int64_t n, double *x)
 {
-    for (int64_t i = 0; i < n; i++)
+    bool transformed = false;
+
+    for (int t = 0; t < prep->d; t++)
+        transformed = transformed || prep->transform[t] != SEG_TRANSFORM_NONE;
+    for (int64_t i = 0; i < n && !transformed; i++)
+        apply_row(prep, x + i * prep->d);
+    for (int64_t i = 0; i < n && transformed; i++)
         for (int t = 0; t < prep->d; t++) {
             double value = seg_prep_finish(prep, t, fill(prep, t, x[i * prep->d + t]));
             x[i * prep->d + t] = (value - prep->mean[t]) / prep->scale[t];
