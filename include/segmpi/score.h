@@ -11,6 +11,7 @@ typedef struct seg_scoring {
     const char *model_id;
     seg_table *table; /* its columns are the features of the model, in the model's order */
     int components; /* coordinates on principal components that are written; at most the model's */
+    bool allow_drift; /* columns that look as if they were in another unit are only warned of */
 } seg_scoring;
 
 /* Over all clients. */
@@ -20,15 +21,18 @@ typedef struct seg_score_summary {
     int64_t *cluster_size; /* [n_clusters]; owned, one block */
     int64_t *segment_size; /* [n_segments] */
     int64_t imputed_cells;
-    int64_t outliers; /* clients with a value outside the bounds of a column */
-    int64_t redone;   /* clients whose label was decided in float64 */
-    int64_t memory;   /* bytes that a rank allocated at most */
-    int64_t bytes;    /* read and written */
-    double seconds;   /* of the pass over the rows */
+    int64_t outliers;        /* clients with a value outside the bounds of a column */
+    int64_t redone;          /* clients whose label was decided in float64 */
+    int64_t memory;          /* bytes that a rank allocated at most */
+    int64_t bytes;           /* read and written */
+    double seconds;          /* of the pass over the rows */
+    seg_reference reference; /* by the yardstick of the model; empty if it has none; owned */
 } seg_score_summary;
 
 /* Collective.  Scores the clients into `out`, declared and committed here.  Fills what `provenance`
- * says about the number of rows and their content.  `summary` is empty on failure. */
+ * says about the number of rows and their content.  SEG_ERR_DATA if columns look as if they were in
+ * another unit than the training base; what has moved otherwise is warned of.  `summary` is empty
+ * on failure. */
 seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_scoring *scoring,
                          seg_provenance *provenance, seg_output *out, seg_score_summary *summary);
 void seg_score_summary_release(seg_score_summary *summary);

@@ -13,6 +13,7 @@
 static struct {
     const char *output, *dataset;
     int components;
+    bool allow_drift;
 } opts;
 
 static const cli_option rows[] = {
@@ -30,6 +31,11 @@ static const cli_option rows[] = {
       .kind = CLI_INT,
       .value = &opts.components,
       .most = 10000,
+      .marks = CLI_RECORDED },
+    { .name = "allow-drift",
+      .help = "score columns that look as if they were in another unit than the training base",
+      .kind = CLI_FLAG,
+      .value = &opts.allow_drift,
       .marks = CLI_RECORDED },
     { .name = "dataset",
       .argument = "PATH",
@@ -147,7 +153,8 @@ static seg_status open_clients(job *j)
 static seg_status score(job *j, seg_score_summary *summary)
 {
     cli_session *session = j->session;
-    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components };
+    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components,
+                                  opts.allow_drift };
     seg_status status = SEG_OK;
     seg_provenance provenance;
     char *options = NULL;
@@ -163,7 +170,8 @@ done:
 
 static void print_plan(const job *j)
 {
-    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components };
+    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components,
+                                  opts.allow_drift };
     const seg_fit_plan plan = seg_score_plan(&scoring);
 
     if (seg_comm_rank(j->session->comm) == 0) seg_report_plan(&plan);

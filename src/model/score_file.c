@@ -66,10 +66,10 @@ seg_status score_declare(const seg_scoring *scoring, const score_array *arrays, 
     return declare_segments(&scoring->model->segments, out);
 }
 
-seg_status score_write_small(const seg_scoring *scoring, const seg_provenance *provenance,
+seg_status score_write_small(const seg_reference *reference, const seg_provenance *provenance,
                              seg_output *out)
 {
-    (void)scoring;
     SEG_TRY(seg_fault("score_write", SEG_ERR_IO));
+    SEG_TRY(seg_reference_write(reference, out));
     return seg_provenance_write(provenance, out);
 }

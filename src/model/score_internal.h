@@ -37,7 +37,7 @@ void score_layout(const seg_scoring *scoring, score_array *arrays);
 /* Local, all ranks: dimensions and row arrays. */
 seg_status score_declare(const seg_scoring *scoring, const score_array *arrays, seg_output *out);
 /* Local, rank 0: what is known when the rows are. */
-seg_status score_write_small(const seg_scoring *scoring, const seg_provenance *provenance,
+seg_status score_write_small(const seg_reference *reference, const seg_provenance *provenance,
                              seg_output *out);
 
 /* ---- this rank's rows ---- */
@@ -70,6 +70,13 @@ void scorer_release(scorer *s); /* accepts an empty one */
 /* Local.  Scores and writes rows [first, end) of this rank, or as many of them as it has; first is
  * a multiple of SCORE_CHUNK. */
 seg_status scorer_rows(scorer *s, int64_t first, int64_t end, seg_output *out);
+
+/* ---- are these clients like those of the training base? ---- */
+
+/* Collective.  Looks at a sample of blocks for columns in another unit. */
+seg_status score_gate(seg_comm *comm, scorer *s);
+/* Local.  Warns of columns that have moved; r over all clients. */
+void score_warn(const seg_reference *base, const seg_reference *r);
 
 /* ---- who has which label ---- */
 

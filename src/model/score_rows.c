@@ -66,6 +66,7 @@ static seg_status init(scorer *s)
     SEG_TRY(seg_alloc(count->n_clusters + n_segments, sizeof *count->cluster_size,
                       &count->cluster_size));
     count->segment_size = count->cluster_size + count->n_clusters;
+    if (model->reference.d > 0) SEG_TRY(seg_reference_copy(&model->reference, &count->reference));
     SEG_TRY(seg_alloc(2 * d, sizeof *s->bounds, &s->bounds));
     find_bounds(model, s->bounds, s->bounds + d);
     s->lower = s->bounds;
@@ -219,6 +220,7 @@ static seg_status score_slice(scorer *s, int64_t first, int64_t at, int64_t n)
     SEG_TRY(seg_table_read(table, first, n, s->x));
     seg_table_hash(table, first, n, s->x, s->content);
     count_cells(s, at, n);
+    if (s->count.reference.d > 0) seg_reference_add(&s->count.reference, n, s->x, NULL);
     seg_prep_apply_rows(&model->prep, n, s->x);
     set_rows(&s->features, n);
     seg_matrix_set(&s->features, 0, n, s->x);

@@ -30,6 +30,7 @@ done:
 void seg_score_summary_release(seg_score_summary *summary)
 {
     seg_free(summary->cluster_size);
+    seg_reference_release(&summary->reference);
     *summary = (seg_score_summary) { 0 };
 }
 
@@ -65,6 +66,10 @@ static void sum_up(seg_comm *comm, const scorer *s, double seconds, seg_score_su
     seg_sum_int64(comm, counts, 4);
     seg_sum_int64(comm, s->count.cluster_size, n_labels);
     *summary = s->count;
+    for (int i = 0; i < s->count.reference.n_segments; i++) /* they are sums already */
+        summary->reference.segment_count[i] =
+            seg_comm_rank(comm) == 0 ? s->count.segment_size[i] : 0;
+    seg_reference_sum(comm, &summary->reference);
     summary->n = counts[0];
     summary->imputed_cells = counts[1];
     summary->outliers = counts[2];
@@ -77,15 +82,15 @@ static void sum_up(seg_comm *comm, const scorer *s, double seconds, seg_score_su
 }
 
 /* Collective.  What can only be written when the rows are known, and the commit. */
-static seg_status finish(seg_comm *comm, const scorer *s, seg_provenance *provenance,
-                         seg_output *out)
+static seg_status finish(seg_comm *comm, const scorer *s, const seg_reference *reference,
+                         seg_provenance *provenance, seg_output *out)
 {
     const seg_scoring *scoring = s->scoring;
 
     provenance->rows_read = provenance->rows_kept = seg_table_rows(scoring->table).total;
     provenance->input_fingerprint = seg_table_fingerprint_of(comm, scoring->table, s->content);
     SEG_TRY(seg_output_resume(comm, out, SEG_OK));
-    return seg_output_commit(comm, out, score_write_small(scoring, provenance, out));
+    return seg_output_commit(comm, out, score_write_small(reference, provenance, out));
 }
 
 seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_scoring *scoring,
@@ -97,6 +102,8 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
 
     *summary = (seg_score_summary) { 0 };
     SEG_TRY_OR_DONE(seg_agree(comm, scorer_init(kernels, scoring, &s)));
+    seg_phase_begin("sample");
+    SEG_TRY_OR_DONE(score_gate(comm, &s));
     SEG_TRY_OR_DONE(seg_output_start_rows(comm, out, score_declare(scoring, s.array, out)));
     seg_phase_begin("scoring");
     begin = seg_time_now();
@@ -107,8 +114,9 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
     s.count = (seg_score_summary) { 0 }; /* the summary owns it */
     seg_phase_begin("reading back");
     SEG_TRY_OR_DONE(score_check(comm, &s, out));
+    score_warn(&scoring->model->reference, &summary->reference);
     seg_phase_begin("checking");
-    SEG_TRY_OR_DONE(finish(comm, &s, provenance, out));
+    SEG_TRY_OR_DONE(finish(comm, &s, &summary->reference, provenance, out));
 done:
     seg_phase_end();
     if (status != SEG_OK) seg_score_summary_release(summary);

@@ -29,6 +29,23 @@ void seg_report_score(const char *path, const seg_model *model, const seg_score_
     putchar('\n');
 }
 
+/* How far each column is from the training base. */
+static void add_drift(seg_json *json, const seg_reference *base, const seg_reference *r)
+{
+    seg_json *columns = seg_json_array();
+
+    for (int t = 0; t < r->d; t++) {
+        const seg_psi psi = seg_reference_psi(base, r, t);
+        seg_json *column = seg_json_object();
+        seg_json_add_text(column, "name", base->names[t]);
+        seg_json_add_double(column, "psi", psi.psi);
+        seg_json_add_double(column, "critical", psi.critical);
+        seg_json_add_double(column, "missing_share", share(r->missing[t], r->n));
+        seg_json_add(columns, NULL, column);
+    }
+    seg_json_add(json, "drift", columns);
+}
+
 seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary *s)
 {
     seg_json *json = seg_json_object(), *segments = seg_json_array(), *sizes = seg_json_array();
@@ -46,6 +63,7 @@ seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary 
     for (int j = 0; j < s->n_clusters; j++)
         seg_json_add_int(sizes, NULL, s->cluster_size[j]);
     seg_json_add(json, "cluster_size", sizes);
+    add_drift(json, &model->reference, &s->reference);
     seg_json_add_int(json, "imputed_cells", s->imputed_cells);
     seg_json_add_int(json, "outliers", s->outliers);
     seg_json_add_int(json, "redone", s->redone);

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pytest import approx
 
-from judge import contents, differences, messages, prepare, read_model, read_table, rounded, squared_distances
+from judge import (contents, differences, messages, prepare, read_model, read_table, rounded, squared_distances,
+                   warnings)
 
 LABELS = ["cluster", "segment", "distance", "margin"]
 
@@ -189,3 +190,60 @@ def test_what_is_said(segmpi, folder, new):
         assert result.returncode == code and len(messages(result)) == 1
     result = segmpi("score", folder / "new.h5", folder / "new.h5", "-o", folder / "d.h5", ok=False)
     assert result.returncode == 65 and "expected 'model'" in result.stderr
+
+
+# ---- are these clients like those of the training base? ----
+
+
+def reference_of(path):
+    with h5py.File(path, "r") as file:
+        return {name: item[()] for name, item in file["reference"].items()}
+
+
+def test_the_training_clients_are_counted_as_the_fit_counted_them(segmpi, folder):
+    run_score(segmpi, folder / "model.h5", folder / "old.h5", folder / "s.h5", ranks=3)
+    found, expected = reference_of(folder / "s.h5"), reference_of(folder / "model.h5")
+    assert [name for name in expected if not np.array_equal(found[name], expected[name])] == []
+
+
+def test_other_clients_are_counted_by_the_same_yardstick(folder, new):
+    names, x = read_table(folder / "new.h5")
+    found = reference_of(folder / "new-scores.h5")
+    for t in range(len(names)):
+        bins = np.searchsorted(found["bin_edges"][t][1:-1], x[:, t][~np.isnan(x[:, t])], side="left")
+        assert np.array_equal(found["bin_counts"][t], np.bincount(bins, minlength=10))
+    assert np.array_equal(found["missing_count"], np.isnan(x).sum(axis=0))
+    assert np.array_equal(found["segment_count"], np.bincount(new["segment"], minlength=len(found["segment_count"])))
+
+
+def test_another_unit_is_refused(segmpi, folder, new):
+    """cents for euros in three columns; without drift nothing is said"""
+    names, x = read_table(folder / "new.h5")
+    x[:, [0, 12]] *= 100
+    x[:, 1] /= 100
+    write_columns(folder / "cents.h5", names, x)
+    words = ["score", folder / "model.h5", folder / "cents.h5", "-o", folder / "x.h5"]
+    said = [f"'{names[0]}' / 100", f"'{names[1]}' * 100", f"'{names[12]}' / 100"]
+    for ranks in (1, 3):
+        found = segmpi(*words, ranks=ranks, ok=False)
+        assert found.returncode == 65 and all(text in found.stderr for text in said), found.stderr
+        assert f"{names[2]}" not in found.stderr and not (folder / "x.h5").exists()
+    found = segmpi(*words, "--allow-drift")
+    assert all(text in warnings(found)[0] for text in said)
+    assert warnings(segmpi("score", folder / "model.h5", folder / "new.h5", "-o", folder / "w.h5")) == []
+
+
+def test_what_has_moved_is_warned_of(segmpi, folder):
+    names, x = read_table(folder / "new.h5")
+    x[:, 0] *= 3  # no unit
+    x[::10, 5] = np.nan
+    x[7, 3] = 1e9
+    write_columns(folder / "moved.h5", names, x)
+    found = segmpi("score", folder / "model.h5", folder / "moved.h5", "-o", folder / "x.h5", "--force", "--json",
+                   folder / "x.json")
+    assert [line.split("'")[1] for line in warnings(found)] == [names[0], names[3], names[5]]
+    assert "PSI" in warnings(found)[0] and "1e+09" in warnings(found)[1] and "10.0 %" in warnings(found)[2]
+    drift = {column["name"]: column for column in json.loads((folder / "x.json").read_text())["drift"]}
+    assert drift[names[0]]["psi"] > 0.25 > drift[names[1]]["psi"] and drift[names[5]]["missing_share"] == 0.1
+    few = segmpi("score", folder / "model.h5", folder / "few.h5", "-o", folder / "x.h5", "--force")
+    assert warnings(few) == []  # of one client nothing can be said
