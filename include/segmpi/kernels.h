@@ -16,6 +16,19 @@
 #define SEG_CENTERS_MAX 65535 /* clusters */
 #define SEG_NO_LABEL    65535 /* label of a client before its first assignment */
 
+/* What is known of clients since they were last compared with all centers, in units of length:
+ * Hamerly's bounds, as one number.  A client's slack is at most what its own center is nearer than
+ * any other, in whole units; while it is above 0 the label stands. */
+typedef struct seg_bounds {
+    const int32_t *drop; /* [k] how much slack the last move of the centers can have cost the
+                            clients of each cluster, at least; NULL: there is no slack yet */
+    float units;         /* units per unit length */
+    float doubt;         /* relative error of a distance, at least */
+    float *room;         /* [d + 1][SEG_BOUNDS_ROOM], workspace */
+} seg_bounds;
+
+#define SEG_BOUNDS_ROOM 272 /* not a power of two: rows would share lines of the cache */
+
 typedef struct seg_kernels {
     const char *name; /* "ref", "v3", "v4" */
 
@@ -23,6 +36,13 @@ typedef struct seg_kernels {
      * gets bit `lane` where the label changed.  moved [n_tiles]. */
     void (*assign)(int d, int k, const float *centers, int64_t n_tiles, const float *x,
                    uint16_t *label, uint16_t *moved);
+
+    /* The same labels, but only clients without slack are compared with the centers; n_tiles <=
+     * SEG_BLOCK_TILES.  slack [n_tiles * 16] in and out.  Source: Hamerly, Making k-means even
+     * faster, SDM 2010. */
+    void (*assign_doubtful)(int d, int k, const float *centers, int64_t n_tiles, const float *x,
+                            const seg_bounds *bounds, uint16_t *label, uint16_t *slack,
+                            uint16_t *moved);
 
     /* Nearest center and the squared distances to it and to the second nearest (INFINITY for k =
      * 1). */
@@ -49,6 +69,14 @@ typedef struct seg_kernels {
                  const uint16_t *before, const uint16_t *after, const int *grid, int64_t *sum,
                  int64_t *count);
 
+    /* Which clients, from `row` on, may have 1 - u <= limit * d2, u being seg_random_unit() of the
+     * first or second word of seg_random_bits(., row, draw): bits [n_tiles] for limit[0] and the
+     * first, limit[1] and the second.  The upper 31 bits decide, so nobody is left out if the limit
+     * is given a relative margin of 2^-20.  key: seg_random_word(); row: a multiple
+     * of 16. */
+    void (*draws)(uint64_t key, int64_t row, uint64_t draw, int64_t n_tiles, const float *d2,
+                  const float limit[2], uint16_t *first, uint16_t *second);
+
     /* Distances in double, for all pairs of clients: dist [n][16] from the clients of a tile x
      * [d][16] to the n clients from row `first` of the tiles y on. */
     void (*pairs)(int d, const double *x, int64_t first, int64_t n, const float *y, double *dist);
@@ -69,6 +97,9 @@ const seg_kernels *seg_kernels_named(const char *name);
 #define SEG_CENTER_GROUP 8
 int64_t seg_kernels_packed_size(int k, int d);
 void seg_kernels_pack(int k, int d, const double *centers, float *packed);
+/* How far each of the packed centers has to go to where `centers` [k][d] would be packed: shift
+ * [k], filled. */
+void seg_kernels_shifts(int k, int d, const double *centers, const float *packed, double *shift);
 
 /* Dense algebra, one thread. */
 /* c [d][d] = a' a for a [n][d], both triangles filled. */

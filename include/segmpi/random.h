@@ -33,6 +33,9 @@ typedef struct seg_random_pair {
 /* counter = (row, draw); draw's upper bits may carry a restart or trial number. */
 seg_random_pair seg_random_bits(seg_random key, int64_t row, uint64_t draw);
 
+/* The key as Philox takes it, for a kernel that does the counting itself. */
+uint64_t seg_random_word(seg_random key);
+
 /* Uniform on (0, 1): (52 random bits + 0.5) * 2^-52, never 0 or 1. */
 double seg_random_unit(uint64_t bits);
 double seg_random_uniform(seg_random key, int64_t row, uint64_t draw);

@@ -5,12 +5,17 @@
 
 #include <Random123/philox.h>
 
+/* Philox has 64 bits of key; the purpose takes the place of the upper seed half by mixing, so that
+ * every 64-bit seed and purpose pair stays distinct in practice: key = seed xor (purpose spread
+ * over 64 bits). */
+uint64_t seg_random_word(seg_random key)
+{
+    return key.seed ^ (0x9E3779B97F4A7C15u * key.purpose);
+}
+
 seg_random_pair seg_random_bits(seg_random key, int64_t row, uint64_t draw)
 {
-    /* Philox has 64 bits of key; the purpose takes the place of the upper seed half by mixing, so
-     * that every 64-bit seed and purpose pair stays distinct in practice: key = seed xor (purpose
-     * spread over 64 bits). */
-    uint64_t k = key.seed ^ (0x9E3779B97F4A7C15u * key.purpose);
+    uint64_t k = seg_random_word(key);
     philox4x32_key_t philox_key = { { (uint32_t)k, (uint32_t)(k >> 32) } };
     philox4x32_ctr_t counter = { { (uint32_t)(uint64_t)row, (uint32_t)((uint64_t)row >> 32),
                                    (uint32_t)draw, (uint32_t)(draw >> 32) } };

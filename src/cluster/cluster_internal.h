@@ -44,6 +44,12 @@ void kmeans_potential(const seg_kernels *kernels, const seg_matrix *m, int64_t t
 
 /* ---- runs ---- */
 
+typedef enum kmeans_bounds_state {
+    KMEANS_BOUNDS_NONE,
+    KMEANS_BOUNDS_BEGIN, /* the next pass finds each client's slack */
+    KMEANS_BOUNDS_KEPT
+} kmeans_bounds_state;
+
 /* One run of Lloyd's algorithm: a restart, a value of k, or a trial of a center swap. */
 typedef struct kmeans_run {
     int k;           /* falls where there are fewer distinct clients */
@@ -54,7 +60,10 @@ typedef struct kmeans_run {
     int64_t *sum;           /* [k][d] of the clients of each cluster, in units of 2^-grid */
     int64_t *count;         /* [k] */
     uint16_t *label;        /* [n_tiles * 16], of this rank's rows */
-    double cost;            /* inertia of clients about the centers of their labels */
+    kmeans_bounds_state bounds;
+    uint16_t *slack; /* [n_tiles * 16] see seg_bounds */
+    int32_t *drop;   /* [k] */
+    double cost;     /* inertia of clients about the centers of their labels */
     int n_iter;
     bool fixed; /* no client moved in the last iteration */
     bool active;
@@ -74,7 +83,10 @@ typedef struct kmeans_runs {
     double *centers_before;
     float *packed;
     int64_t *sums;
-    uint16_t *labels;
+    uint16_t *labels; /* and slack */
+    int32_t *drops;
+    float *room;      /* for the kernels */
+    double *shift;    /* [k_most] */
     int64_t *delta;   /* what one iteration adds to sums, counts; clients moved; behind those of all
                          runs, what ranks ask for: summed over ranks */
     uint16_t *before; /* [SEG_BLOCK_ROWS] */
@@ -96,6 +108,12 @@ void kmeans_run_set_center(kmeans_runs *runs, int r, int j, const float *center)
 
 /* Integers that one iteration adds up over ranks for a run of k clusters. */
 int64_t kmeans_delta_size(int k, int d);
+
+/* Local.  What the next pass of a run may leave out. */
+seg_bounds kmeans_bounds(const kmeans_runs *runs, const kmeans_run *run);
+/* Local.  The centers of a run go from `packed` to `centers`; moved_share: of all clients, those
+ * that changed cluster in the last pass. */
+void kmeans_bounds_step(kmeans_runs *runs, kmeans_run *run, double moved_share);
 
 /* When a run stops: at a fixed point, after max_iter iterations, or when the centers' squared
  * shifts sum to at most `shift`. */
@@ -226,10 +244,17 @@ static inline int32_t *kmeans_record_weight(int d, char *record)
 
 /* Local.  Forgets n records. */
 void kmeans_records_clear(int d, int n, char *records);
-/* Local.  Records of the first `count` rows from row `first` of this rank on that beat n_trials
- * records in an exponential race: least -log(u) / (weight d2), u keyed by (key, row, draw + trial);
- * d2 NULL: all 1.  Values are not filled in. */
-void kmeans_race(seg_random key, const seg_matrix *m, int64_t first, int64_t count, const float *d2,
+/* Who races, and how draws are counted. */
+typedef struct kmeans_racing {
+    const seg_kernels *kernels;
+    const seg_matrix *m;
+    seg_random key;
+} kmeans_racing;
+
+/* Local.  Records of the first `count` rows from row `first` (a multiple of 16) of this rank on
+ * that beat n_trials records in an exponential race: least -log(u) / (weight d2), u keyed by (key,
+ * row, draw + trial); d2, with room for whole tiles, NULL: all 1.  Values are not filled in. */
+void kmeans_race(const kmeans_racing *racing, int64_t first, int64_t count, const float *d2,
                  uint64_t draw, int n_trials, char *records);
 /* Collective.  The least of all ranks, with the client's values. */
 void kmeans_race_end(seg_comm *comm, const seg_matrix *m, int n, char *records);

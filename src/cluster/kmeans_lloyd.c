@@ -32,7 +32,13 @@ static void assign_block(kmeans_runs *runs, kmeans_run *run, int64_t tile, int64
     int64_t cells = (int64_t)run->k * m->d, padding = m->n_tiles * SEG_LANES - m->rows.count;
 
     memcpy(runs->before, label, (size_t)(n * SEG_LANES) * sizeof *label);
-    runs->kernels->assign(m->d, run->k, run->packed, n, x, label, moved);
+    if (run->bounds == KMEANS_BOUNDS_NONE) {
+        runs->kernels->assign(m->d, run->k, run->packed, n, x, label, moved);
+    } else {
+        const seg_bounds bounds = kmeans_bounds(runs, run);
+        runs->kernels->assign_doubtful(m->d, run->k, run->packed, n, x, &bounds, label,
+                                       &run->slack[tile * SEG_LANES], moved);
+    }
     if (tile + n == m->n_tiles) moved[n - 1] &= (uint16_t)(UINT16_MAX >> padding);
     for (int64_t i = 0; i < n; i++)
         delta[cells + run->k] += count_bits(moved[i]);
@@ -214,6 +220,10 @@ static void step(seg_comm *comm, kmeans_runs *runs, kmeans_run *run, const int64
     if (filled) fill_empty(comm, runs, run);
 
     double shift = move_centers(m, run);
+    if (filled)
+        run->bounds = KMEANS_BOUNDS_NONE;
+    else
+        kmeans_bounds_step(runs, run, (double)delta[cells + k] / (double)m->rows.total);
     seg_kernels_pack(run->k, m->d, run->centers, run->packed);
     run->n_iter++;
     run->fixed = delta[cells + k] == 0 && !filled;

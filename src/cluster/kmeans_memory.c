@@ -11,7 +11,7 @@ int64_t kmeans_runs_memory(int64_t n, int64_t rows, int k, int d)
 {
     int64_t cells = (int64_t)k * d;
 
-    return n * (2 * lanes_of(rows) + 24 * cells + 8 * k + 8 * kmeans_delta_size(k, d) +
+    return n * (4 * lanes_of(rows) + 24 * cells + 12 * k + 8 * kmeans_delta_size(k, d) +
                 4 * seg_kernels_packed_size(k, d) + (int64_t)sizeof(kmeans_run));
 }
 

@@ -28,23 +28,60 @@ static void compete(seg_rival *best, double u, double d2, int64_t row)
         *best = (seg_rival) { .key = key, .row = row };
 }
 
-void kmeans_race(seg_random key, const seg_matrix *m, int64_t first, int64_t count, const float *d2,
+/* The two trials of one draw, among clients of a block that a kernel finds in reach. */
+static void race_block(const kmeans_racing *racing, int64_t first, int64_t count, const float *d2,
+                       uint64_t draw, seg_rival best[2])
+{
+    const seg_matrix *m = racing->m;
+    float limit[2] = { (float)(best[0].key * (1 + 0x1p-19)), (float)(best[1].key * (1 + 0x1p-19)) };
+    uint16_t near[2][SEG_BLOCK_TILES];
+    int64_t n_tiles = (count + SEG_LANES - 1) / SEG_LANES;
+
+    racing->kernels->draws(seg_random_word(racing->key), m->rows.first + first, draw, n_tiles, d2,
+                           limit, near[0], near[1]);
+    for (int64_t tile = 0; tile < n_tiles; tile++)
+        for (unsigned left = near[0][tile] | near[1][tile], i = 0; left >> i != 0; i++) {
+            int64_t at = tile * SEG_LANES + i, row = m->rows.first + first + at;
+            if (!(left >> i & 1) || at >= count || !(d2[at] > 0)) continue;
+            seg_random_pair bits = seg_random_bits(racing->key, row, draw);
+            compete(&best[0], seg_random_unit(bits.a), (double)d2[at], row);
+            compete(&best[1], seg_random_unit(bits.b), (double)d2[at], row);
+        }
+}
+
+/* The same for all clients, by their weights. */
+static void race_all(const kmeans_racing *racing, int64_t first, int64_t count, const float *d2,
+                     uint64_t draw, seg_rival best[2])
+{
+    const seg_matrix *m = racing->m;
+
+    for (int64_t i = 0; i < count; i++) {
+        double reach = (d2 ? (double)d2[i] : 1) * seg_matrix_weight(m, first + i);
+        if (!(reach > 0)) continue;
+        int64_t row = m->rows.first + first + i;
+        seg_random_pair bits = seg_random_bits(racing->key, row, draw);
+        compete(&best[0], seg_random_unit(bits.a), reach, row);
+        compete(&best[1], seg_random_unit(bits.b), reach, row);
+    }
+}
+
+void kmeans_race(const kmeans_racing *racing, int64_t first, int64_t count, const float *d2,
                  uint64_t draw, int n_trials, char *records)
 {
-    int64_t size = kmeans_record_size(m->d);
+    int64_t size = kmeans_record_size(racing->m->d);
 
     for (int trial = 0; trial < n_trials; trial += 2) {
         seg_rival best[2];
         bool pair = trial + 1 < n_trials;
         memcpy(&best[0], records + trial * size, sizeof best[0]);
         memcpy(&best[1], records + (trial + pair) * size, sizeof best[1]);
-        for (int64_t i = 0; i < count; i++) {
-            double reach = (d2 ? (double)d2[i] : 1) * seg_matrix_weight(m, first + i);
-            if (!(reach > 0)) continue;
-            int64_t row = m->rows.first + first + i;
-            seg_random_pair bits = seg_random_bits(key, row, draw + (uint64_t)trial);
-            compete(&best[0], seg_random_unit(bits.a), reach, row);
-            if (pair) compete(&best[1], seg_random_unit(bits.b), reach, row);
+        for (int64_t block = 0; block < count; block += SEG_BLOCK_ROWS) {
+            int64_t n = count - block < SEG_BLOCK_ROWS ? count - block : SEG_BLOCK_ROWS;
+            if (d2 && !racing->m->weight)
+                race_block(racing, first + block, n, d2 + block, draw + (uint64_t)trial, best);
+            else
+                race_all(racing, first + block, n, d2 ? d2 + block : NULL, draw + (uint64_t)trial,
+                         best);
         }
         memcpy(records + trial * size, &best[0], sizeof best[0]);
         if (pair) memcpy(records + (trial + 1) * size, &best[1], sizeof best[1]);

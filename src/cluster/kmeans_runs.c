@@ -15,6 +15,7 @@ static void point_into_storage(kmeans_runs *runs)
 {
     int64_t cells = (int64_t)runs->k_most * runs->d;
     int64_t packed = seg_kernels_packed_size(runs->k_most, runs->d);
+    int64_t lanes = runs->m->n_tiles * SEG_LANES;
 
     for (int r = 0; r < runs->n; r++)
         runs->run[r] = (kmeans_run) {
@@ -23,7 +24,9 @@ static void point_into_storage(kmeans_runs *runs)
             .packed = runs->packed + r * packed,
             .sum = runs->sums + r * (cells + runs->k_most),
             .count = runs->sums + r * (cells + runs->k_most) + cells,
-            .label = runs->labels + r * runs->m->n_tiles * SEG_LANES,
+            .label = runs->labels + 2 * r * lanes,
+            .slack = runs->labels + (2 * r + 1) * lanes,
+            .drop = runs->drops + (int64_t)r * runs->k_most,
         };
 }
 
@@ -42,7 +45,10 @@ seg_status kmeans_runs_init(kmeans_runs *runs)
     SEG_TRY_OR_DONE(
         seg_alloc(n * seg_kernels_packed_size(k_most, m->d), sizeof *runs->packed, &runs->packed));
     SEG_TRY_OR_DONE(seg_alloc(n, (cells + (size_t)k_most) * sizeof *runs->sums, &runs->sums));
-    SEG_TRY_OR_DONE(seg_alloc(n * m->n_tiles, SEG_LANES * sizeof *runs->labels, &runs->labels));
+    SEG_TRY_OR_DONE(seg_alloc(2 * n * m->n_tiles, SEG_LANES * sizeof *runs->labels, &runs->labels));
+    SEG_TRY_OR_DONE(seg_alloc(n, (size_t)k_most * sizeof *runs->drops, &runs->drops));
+    SEG_TRY_OR_DONE(seg_alloc(m->d + 1, SEG_BOUNDS_ROOM * sizeof *runs->room, &runs->room));
+    SEG_TRY_OR_DONE(seg_alloc(k_most, sizeof *runs->shift, &runs->shift));
     SEG_TRY_OR_DONE(
         seg_alloc(n * kmeans_delta_size(k_most, m->d) + 1, sizeof *runs->delta, &runs->delta));
     SEG_TRY_OR_DONE(seg_alloc(SEG_BLOCK_ROWS, sizeof *runs->before, &runs->before));
@@ -62,6 +68,9 @@ void kmeans_runs_release(kmeans_runs *runs)
     seg_free(runs->packed);
     seg_free(runs->sums);
     seg_free(runs->labels);
+    seg_free(runs->drops);
+    seg_free(runs->room);
+    seg_free(runs->shift);
     seg_free(runs->delta);
     seg_free(runs->before);
     seg_free(runs->farthest);
@@ -74,6 +83,7 @@ static void begin(kmeans_run *run)
     run->n_iter = 0;
     run->fixed = false;
     run->active = true;
+    run->bounds = KMEANS_BOUNDS_NONE;
 }
 
 void kmeans_run_start(kmeans_runs *runs, int r, int k, const double *centers)

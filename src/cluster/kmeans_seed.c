@@ -24,7 +24,7 @@ typedef struct seeding {
     double *trial;    /* [TRIALS][d] */
     float *center;    /* [d] */
     int64_t *cost;    /* [n_init][TRIALS], then what ranks ask for */
-    seg_random key;
+    kmeans_racing racing;
 } seeding;
 
 static void seeding_release(seeding *s)
@@ -48,7 +48,7 @@ static seg_status seeding_init(seeding *s, const kmeans_search *search)
     s->n_init = n;
     s->d = m->d;
     s->n_packed = seg_kernels_packed_size(TRIALS, m->d);
-    s->key = (seg_random) { .seed = opts->seed, .purpose = SEG_RANDOM_SEEDING };
+    s->racing = (kmeans_racing) { search->kernels, m, { opts->seed, SEG_RANDOM_SEEDING } };
     SEG_TRY(seg_fault("seeding_alloc", SEG_ERR_MEMORY));
     if (opts->init == SEG_INIT_KMEANSPP)
         SEG_TRY(seg_alloc(n, (size_t)(m->n_tiles * SEG_LANES) * sizeof *s->d2, &s->d2));
@@ -93,7 +93,7 @@ static void draw_by_weight(seg_comm *comm, seeding *s, int j)
 
     kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
     for (int r = 0; r < s->n_init; r++)
-        kmeans_race(s->key, m, 0, m->rows.count, NULL, draw_of(r, j), 1, record_of(s, r, 0));
+        kmeans_race(&s->racing, 0, m->rows.count, NULL, draw_of(r, j), 1, record_of(s, r, 0));
     kmeans_race_end(comm, m, s->n_init * TRIALS, s->records);
     for (int r = 0; r < s->n_init; r++)
         append(s, r, record_of(s, r, 0));
@@ -109,7 +109,7 @@ static void draw_evenly(seg_comm *comm, seeding *s, int j, int64_t *rows, int k)
     for (int r = 0; r < s->n_init; r++) {
         int64_t *drawn = &rows[(int64_t)r * k];
         for (int64_t again = 0;; again++) {
-            double u = seg_random_uniform(s->key, -1 - again, draw_of(r, j));
+            double u = seg_random_uniform(s->racing.key, -1 - again, draw_of(r, j));
             int64_t row = (int64_t)(u * (double)m->rows.total);
             int before = 0;
             drawn[j] = row < m->rows.total ? row : m->rows.total - 1;
@@ -157,7 +157,7 @@ static void race(seeding *s, int j)
                 s->center[t] = (float)newest[t];
             (j == 1 ? kernels->distance : kernels->closer)(m->d, s->center, n, x, d2);
             memset(d2 + rows, 0, (size_t)(n * SEG_LANES - rows) * sizeof *d2);
-            kmeans_race(s->key, m, first, rows, d2, draw_of(r, j), TRIALS, record_of(s, r, 0));
+            kmeans_race(&s->racing, first, rows, d2, draw_of(r, j), TRIALS, record_of(s, r, 0));
         }
     }
 }

@@ -65,12 +65,13 @@ static char *record_of(const swapping *s, int c)
 static bool draw(seg_comm *self, swapping *s, int round)
 {
     const kmeans_run *run = &s->runs.run[BEST];
+    const kmeans_racing racing = { s->kernels, s->m, s->key };
     seg_rival first;
 
     s->kernels->nearest(s->m->d, run->k, run->packed, s->m->n_tiles, s->m->x, s->label, s->best,
                         s->second);
     kmeans_records_clear(s->m->d, CANDIDATES, s->records);
-    kmeans_race(s->key, s->m, 0, s->m->rows.count, s->best, (uint64_t)round << 8, CANDIDATES,
+    kmeans_race(&racing, 0, s->m->rows.count, s->best, (uint64_t)round << 8, CANDIDATES,
                 s->records);
     kmeans_race_end(self, s->m, CANDIDATES, s->records);
     memcpy(&first, s->records, sizeof first);

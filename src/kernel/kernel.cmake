@@ -16,6 +16,6 @@ endfunction()
 
 seg_kernel_level(ref)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  seg_kernel_level(v3 -mavx2 -mfma)
-  seg_kernel_level(v4 -mavx512f -mavx2 -mfma)
+  seg_kernel_level(v3 -mavx2 -mfma -mbmi2)
+  seg_kernel_level(v4 -mavx512f -mavx2 -mfma -mpopcnt)
 endif()

@@ -16,6 +16,9 @@
 #define MOVE_COLUMNS  64
 #define BYTES_AHEAD   8192
 #define POTENTIAL_MAX 0x1p30f
+#define SLACK_MAX     65535
+#define FAR           0x1p50f /* stands for a second center where there is none */
+#define ROOM          SEG_BOUNDS_ROOM
 
 /* The address may lie beyond the array: a prefetch cannot fault. */
 INLINE void prefetch(const float *x)
@@ -36,9 +39,9 @@ INLINE void add_squares(int width, vec value, const float *centers, vec *sum)
         sum[c] = vec_fma(diff[c], diff[c], sum[c]);
 }
 
-/* Squared distances of 16 clients to `width` of the centers [d][stride].  A constant width keeps
- * the sums in registers. */
-INLINE void distances_some(int d, int width, int stride, bool ahead, const float *x,
+/* Squared distances of 16 of the clients x [d][lanes] to `width` of the centers [d][stride].  A
+ * constant width keeps the sums in registers. */
+INLINE void distances_some(int d, int width, int stride, int lanes, bool ahead, const float *x,
                            const float *centers, vec *d2)
 {
     vec sum[VEC_CENTERS];
@@ -46,7 +49,7 @@ INLINE void distances_some(int d, int width, int stride, bool ahead, const float
 #pragma GCC unroll 8
     for (int c = 0; c < width; c++)
         sum[c] = vec_set(0);
-    for (int t = 0; t < d; t++, x += SEG_LANES, centers += stride) {
+    for (int t = 0; t < d; t++, x += lanes, centers += stride) {
         vec value = vec_load(x);
         if (ahead) prefetch(x);
 #pragma GCC unroll 8
@@ -60,43 +63,56 @@ INLINE void distances_some(int d, int width, int stride, bool ahead, const float
 
 /* The same for a group of `width` centers, in as many passes over the tile as the registers ask
  * for, of equal widths. */
-INLINE void distances(int d, int width, const float *x, const float *centers, vec *d2)
+INLINE void distances_of(int d, int width, int lanes, const float *x, const float *centers, vec *d2)
 {
     int passes = (width + VEC_CENTERS - 1) / VEC_CENTERS, each = (width + passes - 1) / passes;
+    bool ahead = width > 4 && lanes == SEG_LANES;
 
-    distances_some(d, each, width, width > 4, x, centers, d2);
-    if (passes > 1) distances_some(d, width - each, width, false, x, centers + each, d2 + each);
+    distances_some(d, each, width, lanes, ahead, x, centers, d2);
+    if (passes > 1)
+        distances_some(d, width - each, width, lanes, false, x, centers + each, d2 + each);
+}
+
+INLINE void distances(int d, int width, const float *x, const float *centers, vec *d2)
+{
+    distances_of(d, width, SEG_LANES, x, centers, d2);
 }
 
 /* The same for the last group, 1 to 8 centers. */
-static void distances_tail(int d, int width, const float *x, const float *centers, vec *d2)
+INLINE void distances_last(int d, int width, int lanes, const float *x, const float *centers,
+                           vec *d2)
 {
     switch (width) {
     case 1:
-        distances(d, 1, x, centers, d2);
+        distances_of(d, 1, lanes, x, centers, d2);
         break;
     case 2:
-        distances(d, 2, x, centers, d2);
+        distances_of(d, 2, lanes, x, centers, d2);
         break;
     case 3:
-        distances(d, 3, x, centers, d2);
+        distances_of(d, 3, lanes, x, centers, d2);
         break;
     case 4:
-        distances(d, 4, x, centers, d2);
+        distances_of(d, 4, lanes, x, centers, d2);
         break;
     case 5:
-        distances(d, 5, x, centers, d2);
+        distances_of(d, 5, lanes, x, centers, d2);
         break;
     case 6:
-        distances(d, 6, x, centers, d2);
+        distances_of(d, 6, lanes, x, centers, d2);
         break;
     case 7:
-        distances(d, 7, x, centers, d2);
+        distances_of(d, 7, lanes, x, centers, d2);
         break;
     default:
-        distances(d, 8, x, centers, d2);
+        distances_of(d, 8, lanes, x, centers, d2);
         break;
     }
+}
+
+static void distances_tail(int d, int width, const float *x, const float *centers, vec *d2)
+{
+    distances_last(d, width, SEG_LANES, x, centers, d2);
 }
 
 /* Keeps the nearest; strictly less, so that ties stay with the lowest cluster. */
@@ -146,25 +162,144 @@ INLINE void keep_two(int width, const vec *d2, int first, vec *best, vec *second
     }
 }
 
+/* The nearest of k centers to 16 of the clients x [d][lanes], and the squared distances to it and
+ * to the second. */
+INLINE vec_int nearest_two(int d, int k, int lanes, const float *x, const float *centers, vec *best,
+                           vec *second)
+{
+    vec d2[GROUP];
+    vec_int label = vec_int_set(0);
+    int first = 0;
+
+    *best = *second = vec_set(INFINITY);
+    for (; first + GROUP <= k; first += GROUP) {
+        distances_of(d, GROUP, lanes, x, centers + (int64_t)first * d, d2);
+        keep_two(GROUP, d2, first, best, second, &label);
+    }
+    if (first < k) {
+        distances_last(d, k - first, lanes, x, centers + (int64_t)first * d, d2);
+        keep_two(k - first, d2, first, best, second, &label);
+    }
+    return label;
+}
+
 static void nearest(int d, int k, const float *centers, int64_t n_tiles, const float *x,
                     uint16_t *label, float *best, float *second)
 {
     for (int64_t tile = 0; tile < n_tiles; tile++) {
-        vec d2[GROUP], least = vec_set(INFINITY), next = least;
-        vec_int now = vec_int_set(0);
-        for (int first = 0; first < k; first += GROUP) {
-            int width = k - first < GROUP ? k - first : GROUP;
-            distances_tail(d, width, x, centers + (int64_t)first * d, d2);
-            keep_two(width, d2, first, &least, &next, &now);
-        }
+        vec least, next;
+        vec_int_store(label, nearest_two(d, k, SEG_LANES, x, centers, &least, &next));
         vec_store(best, least);
         vec_store(second, next);
-        vec_int_store(label, now);
         x += d * SEG_LANES;
         label += SEG_LANES;
         best += SEG_LANES;
         second += SEG_LANES;
     }
+}
+
+/* ---- assignment of clients whose label may have changed ---- */
+
+/* How much nearer the own center is than the second, in units, rounded down. */
+INLINE vec_int slack_of(const seg_bounds *bounds, vec best, vec second)
+{
+    vec far = vec_set(FAR * FAR), doubt = vec_set(-bounds->doubt);
+    vec own = vec_sqrt(vec_min(best, far)), other = vec_sqrt(vec_min(second, far));
+    vec gap = vec_fma(doubt, other, vec_fma(doubt, own, vec_sub(other, own)));
+    vec units = vec_fma(gap, vec_set(bounds->units), vec_set(-1));
+
+    return vec_round(vec_min(vec_max(units, vec_set(0)), vec_set(SLACK_MAX)));
+}
+
+static void look_at_all(int d, int k, const float *centers, int64_t n_tiles, const float *x,
+                        const seg_bounds *bounds, uint16_t *label, uint16_t *slack, uint16_t *moved)
+{
+    for (int64_t tile = 0; tile < n_tiles; tile++) {
+        vec best, second;
+        vec_int now = nearest_two(d, k, SEG_LANES, x, centers, &best, &second);
+        moved[tile] = (uint16_t)vec_int_differ(now, vec_int_load(label));
+        vec_int_store(label, now);
+        vec_int_store(slack, slack_of(bounds, best, second));
+        x += d * SEG_LANES;
+        label += SEG_LANES;
+        slack += SEG_LANES;
+    }
+}
+
+/* Takes from each client's slack what its cluster may have lost; doubtful [n_tiles]: bits of those
+ * that have none left.  Their number. */
+static int64_t take_slack(int k, const int32_t *drop, int64_t n_tiles, const uint16_t *label,
+                          uint16_t *slack, uint16_t *doubtful)
+{
+    const vec_int none = vec_int_set(0);
+    int64_t n = 0;
+
+    for (int64_t tile = 0; tile < n_tiles; tile++) {
+        vec_int lost = vec_int_look_up(drop, k, vec_int_load(label + tile * SEG_LANES));
+        vec_int left = vec_int_sub_to_zero(vec_int_load(slack + tile * SEG_LANES), lost);
+        unsigned sure = vec_int_differ(left, none);
+        vec_int_store(slack + tile * SEG_LANES, left);
+        doubtful[tile] = (uint16_t)~sure;
+        n += __builtin_popcount(doubtful[tile]);
+    }
+    return n;
+}
+
+/* n clients side by side in room [d + 1][ROOM], their numbers in the last row: as any others. */
+static void look_at_some(int d, int k, const float *centers, int n, const seg_bounds *bounds,
+                         uint16_t *label, uint16_t *slack, uint16_t *moved)
+{
+    const float *number = bounds->room + (int64_t)d * ROOM;
+
+    for (int first = 0; first < n; first += SEG_LANES) {
+        uint16_t now[SEG_LANES], left[SEG_LANES];
+        int count = n - first < SEG_LANES ? n - first : SEG_LANES;
+        vec best, second;
+        vec_int_store(now, nearest_two(d, k, ROOM, bounds->room + first, centers, &best, &second));
+        vec_int_store(left, slack_of(bounds, best, second));
+        for (int i = 0; i < count; i++) {
+            int client = (int)number[first + i], lane = client % SEG_LANES;
+            moved[client / SEG_LANES] |= (uint16_t)((now[i] != label[client]) << lane);
+            label[client] = now[i];
+            slack[client] = left[i];
+        }
+    }
+}
+
+/* Packs the doubtful clients of a tile behind the n that are there. */
+INLINE void pack_tile(int d, const float *x, unsigned doubtful, int64_t tile, float *room)
+{
+    float number[SEG_LANES];
+
+    for (int t = 0; t < d; t++)
+        vec_pack(room + (int64_t)t * ROOM, vec_load(x + (int64_t)t * SEG_LANES), doubtful);
+    for (int lane = 0; lane < SEG_LANES; lane++)
+        number[lane] = (float)(tile * SEG_LANES + lane);
+    vec_pack(room + (int64_t)d * ROOM, vec_load(number), doubtful);
+}
+
+static void assign_doubtful(int d, int k, const float *centers, int64_t n_tiles, const float *x,
+                            const seg_bounds *bounds, uint16_t *label, uint16_t *slack,
+                            uint16_t *moved)
+{
+    uint16_t doubtful[SEG_BLOCK_TILES];
+    int n = 0;
+
+    if (!bounds->drop ||
+        take_slack(k, bounds->drop, n_tiles, label, slack, doubtful) > n_tiles * SEG_LANES / 2) {
+        look_at_all(d, k, centers, n_tiles, x, bounds, label, slack, moved);
+        return;
+    }
+    memset(moved, 0, (size_t)n_tiles * sizeof *moved);
+    for (int64_t tile = 0; tile < n_tiles; tile++) {
+        if (doubtful[tile] == 0) continue;
+        pack_tile(d, x + tile * d * SEG_LANES, doubtful[tile], tile, bounds->room + n);
+        n += __builtin_popcount(doubtful[tile]);
+        if (n <= ROOM - 2 * SEG_LANES) continue;
+        look_at_some(d, k, centers, n, bounds, label, slack, moved);
+        n = 0;
+    }
+    look_at_some(d, k, centers, n, bounds, label, slack, moved);
 }
 
 static void distance(int d, const float *center, int64_t n_tiles, const float *x, float *d2)
@@ -264,6 +399,49 @@ static void move(int d, int64_t n_tiles, const float *x, const uint16_t *moved,
     }
 }
 
+/* ---- draws ---- */
+
+/* One round of Philox4x32 for 16 counters at once.  Source: Salmon et al., SC11. */
+INLINE void counter_round(vec_int c[4], uint32_t key0, uint32_t key1)
+{
+    vec_int high0, high2, low0, low2;
+
+    low0 = vec_int_multiply(c[0], 0xD2511F53u, &high0);
+    low2 = vec_int_multiply(c[2], 0xCD9E8D57u, &high2);
+    c[0] = vec_int_xor(vec_int_xor(high2, c[1]), vec_int_set((int32_t)key0));
+    c[1] = low2;
+    c[2] = vec_int_xor(vec_int_xor(high0, c[3]), vec_int_set((int32_t)key1));
+    c[3] = low0;
+}
+
+/* Bits of the lanes where 1 - u, as the upper 31 bits of u tell, is at most limit * d2. */
+INLINE uint16_t in_reach(vec_int upper, float limit, vec d2)
+{
+    vec rest = vec_mul(vec_upper_rest(upper), vec_set(0x1p-31f));
+    vec_mask out = vec_less(vec_mul(vec_set(limit), d2), rest);
+    vec_int in = vec_int_pick(out, vec_int_set(0), vec_int_set(1));
+
+    return (uint16_t)vec_int_differ(in, vec_int_set(0));
+}
+
+static void draws(uint64_t key, int64_t row, uint64_t draw, int64_t n_tiles, const float *d2,
+                  const float limit[2], uint16_t *first, uint16_t *second)
+{
+    for (int64_t tile = 0; tile < n_tiles; tile++, row += SEG_LANES, d2 += SEG_LANES) {
+        uint32_t key0 = (uint32_t)key, key1 = (uint32_t)(key >> 32);
+        vec_int c[4] = { vec_int_count((uint32_t)row), vec_int_set((int32_t)(row >> 32)),
+                         vec_int_set((int32_t)(uint32_t)draw),
+                         vec_int_set((int32_t)(uint32_t)(draw >> 32)) };
+        for (int round = 0; round < 10; round++) {
+            counter_round(c, key0, key1);
+            key0 += 0x9E3779B9u;
+            key1 += 0xBB67AE85u;
+        }
+        first[tile] = in_reach(c[1], limit[0], vec_load(d2));
+        second[tile] = in_reach(c[3], limit[1], vec_load(d2));
+    }
+}
+
 /* ---- in double, in plain loops: a product and a sum are rounded each, at every level ---- */
 
 static void pairs(int d, const double *restrict x, int64_t first, int64_t n,
@@ -305,11 +483,13 @@ static void spread(int64_t n, const int32_t *restrict label, const double *restr
 const seg_kernels TABLE(SEG_LEVEL) = {
     .name = NAME(SEG_LEVEL),
     .assign = assign,
+    .assign_doubtful = assign_doubtful,
     .nearest = nearest,
     .closer = closer,
     .distance = distance,
     .potential = potential,
     .move = move,
+    .draws = draws,
     .pairs = pairs,
     .spread = spread,
 };

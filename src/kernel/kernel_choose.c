@@ -9,7 +9,8 @@
 static bool supported(const seg_kernels *level)
 {
 #if SEG_KERNEL_X86
-    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+              __builtin_cpu_supports("bmi2");
 
     if (level == &seg_kernels_v3) return v3;
     if (level == &seg_kernels_v4) return v3 && __builtin_cpu_supports("avx512f");

@@ -56,6 +56,13 @@ static inline vec vec_mul(vec x, vec y)
     return x;
 }
 
+static inline vec vec_sqrt(vec x)
+{
+    for (int i = 0; i < SEG_LANES; i++)
+        x.lane[i] = sqrtf(x.lane[i]);
+    return x;
+}
+
 static inline vec vec_fma(vec x, vec y, vec z)
 {
     for (int i = 0; i < SEG_LANES; i++)
@@ -120,6 +127,64 @@ static inline unsigned vec_int_differ(vec_int x, vec_int y)
     for (int i = 0; i < SEG_LANES; i++)
         bits |= (unsigned)(x.lane[i] != y.lane[i]) << i;
     return bits;
+}
+
+static inline vec_int vec_int_sub_to_zero(vec_int x, vec_int y)
+{
+    for (int i = 0; i < SEG_LANES; i++)
+        x.lane[i] = x.lane[i] > y.lane[i] ? x.lane[i] - y.lane[i] : 0;
+    return x;
+}
+
+static inline vec_int vec_int_look_up(const int32_t *table, int n, vec_int index)
+{
+    (void)n;
+    for (int i = 0; i < SEG_LANES; i++)
+        index.lane[i] = table[index.lane[i]];
+    return index;
+}
+
+/* The lanes of the mask side by side; may write 16. */
+static inline void vec_pack(float *p, vec x, unsigned mask)
+{
+    for (int i = 0; i < SEG_LANES; i++)
+        if (mask >> i & 1) *p++ = x.lane[i];
+}
+
+static inline vec_int vec_int_xor(vec_int x, vec_int y)
+{
+    for (int i = 0; i < SEG_LANES; i++)
+        x.lane[i] ^= y.lane[i];
+    return x;
+}
+
+/* first, first + 1, ... */
+static inline vec_int vec_int_count(uint32_t first)
+{
+    vec_int x;
+    for (uint32_t i = 0; i < SEG_LANES; i++)
+        x.lane[i] = (int32_t)(first + i);
+    return x;
+}
+
+/* Products of unsigned lanes: the lower 32 bits, and the upper ones in *high. */
+static inline vec_int vec_int_multiply(vec_int x, uint32_t by, vec_int *high)
+{
+    for (int i = 0; i < SEG_LANES; i++) {
+        uint64_t product = (uint64_t)(uint32_t)x.lane[i] * by;
+        x.lane[i] = (int32_t)(uint32_t)product;
+        high->lane[i] = (int32_t)(uint32_t)(product >> 32);
+    }
+    return x;
+}
+
+/* What the upper 31 bits of unsigned lanes lack of all ones. */
+static inline vec vec_upper_rest(vec_int x)
+{
+    vec rest;
+    for (int i = 0; i < SEG_LANES; i++)
+        rest.lane[i] = (float)(~(uint32_t)x.lane[i] >> 1);
+    return rest;
 }
 
 static inline vec_int vec_round(vec x)

@@ -172,6 +172,88 @@ static void assign_finds_the_nearest_and_marks_who_moved(void **state)
     for_every_case(check_assign);
 }
 
+/* Moves every third center a little, the first one far. */
+static void move_centers(int d, int k)
+{
+    for (int j = 0; j < k; j++)
+        for (int t = 0; t < d && j % 3 != 1; t++)
+            centers[j * d + t] += (double)draw_value() * (j == 0 ? 1 : 0x1p-8);
+}
+
+/* Slack is at most what the second center is farther away than the nearest one. */
+static void check_slack(int d, int k, int n_tiles, float units, const uint16_t *slack,
+                        const uint16_t *of)
+{
+    for (int64_t i = 0; i < n_tiles * SEG_LANES; i++) {
+        double own = sqrt(exact_distance(d, i, centers + of[i] * d)), other = INFINITY;
+        for (int j = 0; j < k; j++)
+            if (j != of[i]) other = fmin(other, sqrt(exact_distance(d, i, centers + j * d)));
+        assert_true(slack[i] <= (other - own) * (double)units || slack[i] == 0);
+    }
+}
+
+static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
+{
+    static uint16_t expected[N_MAX], slack[N_LEVELS][N_MAX], expected_moved[TILES_MAX];
+    static float room[(D_MAX + 1) * SEG_BOUNDS_ROOM];
+    int32_t drop[K_MAX];
+    double shift[K_MAX], kept[K_MAX * D_MAX];
+    seg_bounds bounds = { NULL, 64, (float)(d + 16) * 0x1p-24f, room };
+
+    if (n_tiles > SEG_BLOCK_TILES) n_tiles = SEG_BLOCK_TILES;
+    memcpy(kept, centers, sizeof kept);
+    memset(label[level], 0xff, sizeof label[level]);
+    kernels->assign_doubtful(d, k, packed, n_tiles, x, &bounds, label[level], slack[level],
+                             moved[level]);
+    memset(expected, 0xff, sizeof expected);
+    kernels->assign(d, k, packed, n_tiles, x, expected, expected_moved);
+    assert_memory_equal(label[level], expected, (size_t)(n_tiles * SEG_LANES) * sizeof *expected);
+    check_slack(d, k, n_tiles, bounds.units, slack[level], expected);
+
+    for (int step = 0; step < 3; step++) {
+        move_centers(d, k);
+        seg_kernels_shifts(k, d, centers, packed, shift);
+        double longest = 0;
+        for (int j = 0; j < k; j++)
+            longest = fmax(longest, shift[j]);
+        for (int j = 0; j < k; j++)
+            drop[j] = (int32_t)fmin(ceil((shift[j] + longest) * 64.01), 65535);
+        bounds.drop = drop;
+        seg_kernels_pack(k, d, centers, packed);
+        kernels->assign_doubtful(d, k, packed, n_tiles, x, &bounds, label[level], slack[level],
+                                 moved[level]);
+        kernels->assign(d, k, packed, n_tiles, x, expected, expected_moved);
+        assert_memory_equal(label[level], expected,
+                            (size_t)(n_tiles * SEG_LANES) * sizeof *expected);
+        assert_memory_equal(moved[level], expected_moved, (size_t)n_tiles * sizeof *moved[level]);
+    }
+    memcpy(centers, kept, sizeof kept); /* the next level starts from the same */
+    seg_kernels_pack(k, d, centers, packed);
+}
+
+static void assign_doubtful_finds_what_assign_finds(void **state)
+{
+    (void)state;
+    for_every_case(check_assign_doubtful);
+}
+
+static void shifts_are_distances_of_rounded_centers(void **state)
+{
+    (void)state;
+    double from[11 * 3], to[11 * 3], shift[11];
+    float at[11 * 3];
+
+    for (int i = 0; i < 33; i++) {
+        from[i] = i / 7.0;
+        to[i] = from[i] + (i % 3 == 0 ? 3 : i % 3 == 1 ? 4 : 12) * (i / 3);
+    }
+    seg_kernels_pack(11, 3, from, at);
+    seg_kernels_shifts(11, 3, to, at, shift);
+    for (int j = 0; j < 11; j++)
+        assert_true(fabs(shift[j] - 13.0 * j) <= 1e-5 * (j + 1));
+    assert_true(shift[0] == 0);
+}
+
 static void check_distance(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
 {
     const double *center = centers + (k - 1) * d;
@@ -373,6 +455,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nearest_is_the_plain_search_at_every_level),
         cmocka_unit_test(assign_finds_the_nearest_and_marks_who_moved),
+        cmocka_unit_test(assign_doubtful_finds_what_assign_finds),
+        cmocka_unit_test(shifts_are_distances_of_rounded_centers),
         cmocka_unit_test(distance_and_closer_are_the_plain_sums),
         cmocka_unit_test(potential_adds_rounded_and_clamped_minima),
         cmocka_unit_test(move_is_exact_there_and_back),

@@ -19,12 +19,47 @@ static seg_comm *comm;
 #define N     6
 #define DRAWS 200000
 
+/* Nobody in reach is left out, and hardly anybody else is named. */
+static void draws_name_whoever_is_in_reach(void **state)
+{
+    (void)state;
+    enum { N_TILES = 40, CLIENTS = N_TILES * SEG_LANES };
+    const seg_random key = { 5, SEG_RANDOM_TEST };
+    const float limit[2] = { 0.25f, 3e-3f };
+    static const int64_t rows[] = { 0, 0xfffffff0, 0xabcdefffffff0 };
+    static const char *const names[] = { "ref", "v3", "v4" };
+    static float d2[CLIENTS];
+    uint16_t near[2][N_TILES];
+
+    for (int i = 0; i < CLIENTS; i++)
+        d2[i] = i % 5 == 0 ? 0 : (float)(i % 9) * 0.4f;
+    for (int at = 0; at < 9; at++) {
+        const seg_kernels *kernels = seg_kernels_named(names[at / 3]);
+        const int64_t *row = &rows[at % 3];
+        int64_t extra = 0;
+        if (!kernels) continue;
+        kernels->draws(seg_random_word(key), *row, 7ULL << 40 | 3, N_TILES, d2, limit, near[0],
+                       near[1]);
+        for (int i = 0; i < CLIENTS; i++) {
+            seg_random_pair bits = seg_random_bits(key, *row + i, 7ULL << 40 | 3);
+            for (int w = 0; w < 2; w++) {
+                double rest = 1 - seg_random_unit(w == 0 ? bits.a : bits.b);
+                double reach = (double)limit[w] * (double)d2[i];
+                bool named = near[w][i / SEG_LANES] >> i % SEG_LANES & 1;
+                if (rest <= reach * (1 - 0x1p-20)) assert_true(named);
+                extra += named && rest > reach * (1 + 0x1p-20) + 0x1p-30;
+            }
+        }
+        assert_int_equal(extra, 0);
+    }
+}
+
 static void clients_win_in_proportion_to_their_squared_distance(void **state)
 {
     (void)state;
-    const float d2[N] = { 1, 0, 2, 1e-3F, 4, 0.5F };
+    const float d2[SEG_LANES] = { 1, 0, 2, 1e-3F, 4, 0.5F };
     const seg_matrix m = { .rows = { .total = N, .first = 0, .count = N }, .d = 1 };
-    const seg_random key = { .seed = 3, .purpose = SEG_RANDOM_TEST };
+    const kmeans_racing racing = { seg_kernels_choose(), &m, { 3, SEG_RANDOM_TEST } };
     char records[3 * (sizeof(seg_rival) + 8)];
     double total = 0, chi_square[3] = { 0 };
     int64_t wins[3][N] = { { 0 } }, both = 0;
@@ -34,7 +69,7 @@ static void clients_win_in_proportion_to_their_squared_distance(void **state)
     for (int draw = 0; draw < DRAWS; draw++) {
         int64_t winner[3];
         kmeans_records_clear(1, 3, records);
-        kmeans_race(key, &m, 0, N, d2, (uint64_t)draw << 8, 3, records);
+        kmeans_race(&racing, 0, N, d2, (uint64_t)draw << 8, 3, records);
         for (int trial = 0; trial < 3; trial++) {
             seg_rival rival;
             memcpy(&rival, records + trial * kmeans_record_size(1), sizeof rival);
@@ -60,10 +95,10 @@ static void clients_win_in_proportion_to_their_squared_distance(void **state)
 static void a_race_in_parts_has_the_same_winner(void **state)
 {
     (void)state;
-    enum { ROWS = 3000 };
-    static float d2[ROWS];
-    const seg_random key = { .seed = 5, .purpose = SEG_RANDOM_TEST };
+    enum { ROWS = 3000, PART = 107 * SEG_LANES };
+    static float d2[ROWS + SEG_LANES];
     seg_matrix m = { .rows = { .total = ROWS, .first = 0, .count = ROWS }, .d = 1 };
+    const kmeans_racing racing = { seg_kernels_choose(), &m, { 5, SEG_RANDOM_TEST } };
     char whole[sizeof(seg_rival) + 8], parts[sizeof(seg_rival) + 8];
 
     for (int i = 0; i < ROWS; i++)
@@ -71,9 +106,9 @@ static void a_race_in_parts_has_the_same_winner(void **state)
     for (uint64_t draw = 0; draw < 500; draw++) {
         kmeans_records_clear(1, 1, whole);
         kmeans_records_clear(1, 1, parts);
-        kmeans_race(key, &m, 0, ROWS, d2, draw << 8, 1, whole);
-        kmeans_race(key, &m, 1700, ROWS - 1700, d2 + 1700, draw << 8, 1, parts);
-        kmeans_race(key, &m, 0, 1700, d2, draw << 8, 1, parts);
+        kmeans_race(&racing, 0, ROWS, d2, draw << 8, 1, whole);
+        kmeans_race(&racing, PART, ROWS - PART, d2 + PART, draw << 8, 1, parts);
+        kmeans_race(&racing, 0, PART, d2, draw << 8, 1, parts);
         assert_memory_equal(whole, parts, sizeof(seg_rival));
     }
 }
@@ -81,13 +116,14 @@ static void a_race_in_parts_has_the_same_winner(void **state)
 static void nobody_wins_where_all_distances_are_zero(void **state)
 {
     (void)state;
-    const float d2[3] = { 0, 0, 0 };
+    const float d2[SEG_LANES] = { 0 };
     const seg_matrix m = { .rows = { .total = 3, .first = 0, .count = 3 }, .d = 1 };
+    const kmeans_racing racing = { seg_kernels_choose(), &m, { 0, SEG_RANDOM_TEST } };
     char record[sizeof(seg_rival) + 8];
     seg_rival rival;
 
     kmeans_records_clear(1, 1, record);
-    kmeans_race((seg_random) { .purpose = SEG_RANDOM_TEST }, &m, 0, 3, d2, 0, 1, record);
+    kmeans_race(&racing, 0, 3, d2, 0, 1, record);
     memcpy(&rival, record, sizeof rival);
     assert_int_equal(rival.row, INT64_MAX);
 }
@@ -132,6 +168,7 @@ static void a_sample_is_one_row_of_each_range_on_every_rank(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(draws_name_whoever_is_in_reach),
         cmocka_unit_test(clients_win_in_proportion_to_their_squared_distance),
         cmocka_unit_test(a_race_in_parts_has_the_same_winner),
         cmocka_unit_test(nobody_wins_where_all_distances_are_zero),
