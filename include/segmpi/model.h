@@ -8,6 +8,7 @@
 #include "segmpi/embedding.h"
 #include "segmpi/kmeans.h"
 #include "segmpi/pca.h"
+#include "segmpi/picture.h"
 #include "segmpi/prep.h"
 #include "segmpi/provenance.h"
 #include "segmpi/reference.h"
@@ -38,6 +39,7 @@ typedef struct seg_model {
     seg_segments segments;
     seg_elbow elbow;         /* empty where no sweep was run */
     seg_reference reference; /* the training base, for drift; empty in older models */
+    seg_picture picture;     /* what a report draws; empty in older models */
 } seg_model;
 
 /* What a fit will need, before it is run. */

@@ -82,6 +82,7 @@ static seg_status write_small(const seg_model *model, int64_t n, const seg_prove
         SEG_TRY(seg_elbow_write_group(&model->elbow, model->feature_centers ? NULL : &model->prep,
                                       "elbow", out));
     SEG_TRY(seg_reference_write(&model->reference, out));
+    SEG_TRY(seg_picture_write(&model->picture, model->segments.n_segments > 0, out));
     SEG_TRY(seg_provenance_write(provenance, out));
     SEG_TRY(seg_output_content_hash(out, &hash));
     (void)snprintf(model_id, sizeof model_id, "%016" PRIx64, hash);
@@ -215,7 +216,8 @@ static bool fits_together(const seg_model *model)
            (model->elbow.sweep.n_k == 0 || model->elbow.sweep.d == d) &&
            (model->reference.d == 0 || model->reference.d == model->prep.d) &&
            (model->segments.n_segments == 0 ||
-            model->segments.n_clusters == model->kmeans.n_clusters);
+            model->segments.n_clusters == model->kmeans.n_clusters) &&
+           (model->picture.n_segments == 0 || model->picture.d == model->prep.d);
 }
 
 seg_status seg_model_read(seg_input *in, seg_model *model)
@@ -235,6 +237,7 @@ seg_status seg_model_read(seg_input *in, seg_model *model)
     if (seg_input_has(in, "elbow"))
         SEG_TRY_OR_DONE(seg_elbow_read_group(in, "elbow", &model->elbow));
     SEG_TRY_OR_DONE(seg_reference_read(in, &model->reference));
+    SEG_TRY_OR_DONE(seg_picture_read(in, &model->picture));
     if (!fits_together(model))
         status =
             SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not fit together", seg_input_path(in));

@@ -53,6 +53,25 @@ static seg_status fit_reference(seg_comm *comm, seg_table *table, seg_model *mod
                              &model->reference);
 }
 
+/* Collective. */
+static seg_status picture_of(seg_comm *comm, const seg_matrix *m, const seg_matrix *x,
+                             uint64_t seed, seg_model *model)
+{
+    const seg_picture_input input = {
+        .features = m,
+        .space = x,
+        .pca = &model->pca,
+        .prep = &model->prep,
+        .statistics = &model->statistics,
+        .n_segments = model->segments.n_segments,
+        .cluster_to_segment = model->segments.cluster_to_segment,
+        .label = model->kmeans.label,
+        .seed = seed,
+    };
+
+    return seg_picture_fit(comm, &input, &model->picture);
+}
+
 seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                          seg_table *extra, const seg_fit_opts *opts, seg_model *model)
 {
@@ -104,6 +123,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
     SEG_TRY_OR_DONE(seg_segments_fit(comm, kernels, &input, guide, &segments, &model->segments));
     seg_phase_begin("reference");
     SEG_TRY_OR_DONE(fit_reference(comm, table, model));
+    SEG_TRY_OR_DONE(picture_of(comm, &m, x, kmeans.seed, model));
 done:
     seg_phase_end();
     if (status != SEG_OK) seg_model_release(model);
@@ -132,4 +152,5 @@ void seg_model_release(seg_model *model)
     model->feature_centers = NULL;
     seg_elbow_release(&model->elbow);
     seg_reference_release(&model->reference);
+    seg_picture_release(&model->picture);
 }
