@@ -27,4 +27,14 @@ seg_status seg_json_text(const seg_json *json, char **out);
 /* An indented file, complete or absent: written beside the target, synced and renamed; "-" is
  * stdout.  Overwrites only with `force`. */
 seg_status seg_json_write(const seg_json *json, const char *path, bool force);
+/* A document from a file, owned by the caller (seg_json_free).  SEG_ERR_DATA with the line. */
+seg_status seg_json_read(const char *path, seg_json **out);
+/* Parts of it, borrowed; all accept NULL: NULL, 0, NaN or "" for what is not there or of another
+ * kind. */
+const seg_json *seg_json_get(const seg_json *json, const char *key);
+const seg_json *seg_json_item(const seg_json *json, int i);
+int seg_json_length(const seg_json *json); /* of an array */
+double seg_json_number(const seg_json *json);
+const char *seg_json_string(const seg_json *json);
+
 void seg_json_free(seg_json *json);

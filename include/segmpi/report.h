@@ -43,6 +43,16 @@ void seg_report_import(const char *path, const seg_csv_summary *summary);
 /* csv_path may be NULL. */
 void seg_report_generate(const char *path, const char *csv_path, int64_t n);
 
+typedef struct seg_page_opts {
+    const char *folder;
+    const char *compared; /* document of segmpi compare; NULL: none */
+    bool force;           /* replace an older report */
+} seg_page_opts;
+
+/* A folder with report.html, figures, model card and profiles of a model; it is complete or not
+ * there. */
+seg_status seg_report_page(seg_input *in, const seg_page_opts *opts);
+
 /* A file: a model or a table in words, any other HDF5 file as a listing. */
 seg_status seg_report_file(seg_input *in);
 /* Its pictures in the terminal, by gnuplot: histograms and correlations of a description.

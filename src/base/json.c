@@ -2,8 +2,12 @@
  * here. */
 #include "segmpi/json.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -111,4 +115,49 @@ seg_status seg_json_write(const seg_json *json, const char *path, bool force)
 void seg_json_free(seg_json *json)
 {
     json_decref(inner(json));
+}
+
+/* ---- reading ---- */
+
+seg_status seg_json_read(const char *path, seg_json **out)
+{
+    json_error_t error;
+    FILE *file = fopen(path, "r");
+
+    *out = NULL;
+    if (!file)
+        return SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
+    *out = (seg_json *)json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+    (void)fclose(file);
+    if (*out) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "'%s' is not JSON (line %d: %s)", path, error.line, error.text);
+}
+
+const seg_json *seg_json_get(const seg_json *json, const char *key)
+{
+    return (const seg_json *)json_object_get(inner_const(json), key);
+}
+
+const seg_json *seg_json_item(const seg_json *json, int i)
+{
+    return (const seg_json *)json_array_get(inner_const(json), (size_t)i);
+}
+
+int seg_json_length(const seg_json *json)
+{
+    size_t n = json_array_size(inner_const(json));
+
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+double seg_json_number(const seg_json *json)
+{
+    return json_is_number(inner_const(json)) ? json_number_value(inner_const(json)) : NAN;
+}
+
+const char *seg_json_string(const seg_json *json)
+{
+    const char *text = json_string_value(inner_const(json));
+
+    return text ? text : "";
 }

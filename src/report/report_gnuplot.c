@@ -44,6 +44,17 @@ static seg_status start(pid_t *child, int *pipe_end)
     return SEG_FAIL(SEG_ERR_CONFIG, "gnuplot cannot be started: %s", strerror(failed));
 }
 
+void report_gnuplot_text(FILE *script, const char *text)
+{
+    fputc('\'', script);
+    for (const char *c = text; *c; c++)
+        if (*c == '\'')
+            fputs("'.\"\\047\".'", script);
+        else
+            fputc(*c, script);
+    fputc('\'', script);
+}
+
 /* A gnuplot that ends early says why by its exit code. */
 static void feed(int pipe_end, const char *script, size_t size)
 {
@@ -56,14 +67,10 @@ static void feed(int pipe_end, const char *script, size_t size)
     }
 }
 
-seg_status report_gnuplot(const char *heading, const char *script, size_t size)
+static seg_status finish(pid_t child, int pipe_end, const char *script, size_t size)
 {
-    int pipe_end, status;
-    pid_t child;
+    int status;
 
-    SEG_TRY(start(&child, &pipe_end));
-    report_heading(heading); /* pictures wait for the script */
-    (void)fflush(stdout);
     feed(pipe_end, script, size);
     (void)close(pipe_end);
     while (waitpid(child, &status, 0) < 0)
@@ -71,4 +78,28 @@ seg_status report_gnuplot(const char *heading, const char *script, size_t size)
             return SEG_FAIL(SEG_ERR_INTERNAL, "gnuplot is lost: %s", strerror(errno));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return SEG_OK;
     return SEG_FAIL(SEG_ERR_INTERNAL, "gnuplot could not draw (status %d)", status);
+}
+
+seg_status report_gnuplot(const char *heading, const char *script, size_t size)
+{
+    int pipe_end;
+    pid_t child;
+
+    SEG_TRY(start(&child, &pipe_end));
+    report_heading(heading); /* pictures wait for the script */
+    (void)fflush(stdout);
+    return finish(child, pipe_end, script, size);
+}
+
+seg_status report_gnuplot_run(const char *script, size_t size, bool *is_there)
+{
+    int pipe_end;
+    pid_t child;
+
+    *is_there = start(&child, &pipe_end) == SEG_OK;
+    if (!*is_there) {
+        seg_error_clear();
+        return SEG_OK;
+    }
+    return finish(child, pipe_end, script, size);
 }

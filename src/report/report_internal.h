@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "segmpi/elbow.h"
 #include "segmpi/embedding.h"
@@ -66,3 +67,9 @@ void report_name(const char *text, int width, char *buffer, size_t size);
 /* Prints the heading and feeds a script to gnuplot, which draws on standard output.
  * SEG_ERR_CONFIG, naming the package, if it is not installed; nothing is printed then. */
 seg_status report_gnuplot(const char *heading, const char *script, size_t size);
+/* A text as a string expression.  Single quotes, where gnuplot interprets nothing; a quote itself
+ * stands apart, as gnuplot 5.4 takes a doubled one at the beginning for an empty string, and goes
+ * on to execute the rest. */
+void report_gnuplot_text(FILE *script, const char *text);
+/* A script that draws into files; false, and nothing done, where gnuplot cannot be started. */
+seg_status report_gnuplot_run(const char *script, size_t size, bool *is_there);

@@ -1,5 +1,5 @@
-/* Pictures in the terminal: scripts for gnuplot's text terminal.  Texts from files stand in single
- * quotes, where gnuplot interprets nothing. */
+/* Pictures in the terminal: scripts for gnuplot's text terminal.  Texts from files go through
+ * report_gnuplot_text(). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,12 +28,7 @@ static void print_quoted(FILE *script, const char *text, int width)
         report_name(text, width, shown, sizeof shown);
     else
         (void)seg_text_clean(text, shown, sizeof shown);
-    fputc('\'', script);
-    for (const char *c = shown; *c; c++) {
-        if (*c == '\'') fputc('\'', script);
-        fputc(*c, script);
-    }
-    fputc('\'', script);
+    report_gnuplot_text(script, shown);
 }
 
 static void print_terminal(FILE *script, int width, int height)

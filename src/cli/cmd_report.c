@@ -1,0 +1,59 @@
+/* segmpi report: a model as a page, figures and a model card.  No MPI. */
+#include <stdio.h>
+
+#include "cli_internal.h"
+#include "segmpi/report.h"
+#include "segmpi/store.h"
+#include "segmpi/text.h"
+
+static struct {
+    const char *output, *compared;
+} opts;
+
+static const cli_option rows[] = {
+    { .name = "output",
+      .letter = 'o',
+      .argument = "FOLDER",
+      .help = "the folder to write",
+      .kind = CLI_FILE,
+      .value = &opts.output,
+      .marks = CLI_REQUIRED },
+    { .name = "compare",
+      .argument = "FILE",
+      .help = "show drift and migration from this document (segmpi compare --json)",
+      .kind = CLI_FILE,
+      .value = &opts.compared },
+};
+
+static seg_status run(cli_session *session)
+{
+    seg_status status = SEG_OK;
+    seg_input *in = NULL;
+    const seg_page_opts page = { .folder = opts.output,
+                                 .compared = opts.compared,
+                                 .force = session->shared->force };
+    char clean[4096];
+
+    SEG_TRY_OR_DONE(seg_input_open(session->arguments[0], &in));
+    SEG_TRY_OR_DONE(seg_report_page(in, &page));
+    if (cli_shows_result(session))
+        printf("%s/report.html\n", seg_text_clean(opts.output, clean, sizeof clean));
+done:
+    seg_input_close(in);
+    return status;
+}
+
+const cli_command cli_report = {
+    .name = "report",
+    .summary = "writes a page, figures and a model card about a model",
+    .synopsis = "MODEL -o FOLDER [OPTION...]",
+    .text = "report.html opens anywhere, offline; figures/ holds its pictures as SVG, PNG and PDF "
+            "with\ntheir numbers and scripts.  Groups of fewer than 10 clients are not shown.\n\n"
+            "  segmpi report model.h5 -o report\n",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .shared = CLI_TALK | CLI_FORCE,
+    .least_arguments = 1,
+    .most_arguments = 1,
+    .run = run,
+};

@@ -1,0 +1,429 @@
+/* The page: one HTML file without scripts that asks nobody for anything. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "page_internal.h"
+#include "segmpi/text.h"
+
+#define STRONGEST 3
+#define Z_SHOWN   0.05
+#define Z_STRONG  0.5
+#define LEAST     0.05 /* share of clients */
+
+/* ---- figures ---- */
+
+static void put_table(const page_figure *figure, FILE *out)
+{
+    const page_sheet *sheet = figure->shown.n_columns > 0 ? &figure->shown : &figure->sheet[0];
+
+    if (sheet->n_columns == 0) return;
+    fputs("<details><summary>Numbers behind this figure</summary>\n", out);
+    sheet_html(sheet, out);
+    fputs("</details>\n", out);
+}
+
+static seg_status put_figure(const page_data *data, const figure_kind *kind, const char *folder,
+                             bool drawn, bool first, FILE *out)
+{
+    seg_status status = SEG_OK;
+    page_figure figure = { .name = kind->name };
+
+    kind->tell(data, &figure);
+    page_put(out,
+             first ? "<h2>@</h2>\n<p class=\"sub\">@</p>\n"
+                   : "<h2 class=\"second\">@</h2>\n<p class=\"sub\">@</p>\n",
+             figure.title, figure.subtitle);
+    if (drawn) {
+        page_put(out, "<figure id=\"figure-$\">\n", kind->name);
+        SEG_TRY_OR_DONE(page_inline(data, kind, figure.title, folder, false, out));
+        SEG_TRY_OR_DONE(page_inline(data, kind, figure.title, folder, true, out));
+        fputs("</figure>\n", out);
+    }
+    put_table(&figure, out);
+done:
+    page_figure_release(&figure);
+    return status;
+}
+
+/* A section of all its figures that apply; nothing if there is none. */
+static seg_status put_figures(const page_data *data, const char *section, const char *folder,
+                              bool drawn, FILE *out)
+{
+    int n = 0;
+
+    for (int i = 0; i < figure_n_kinds; i++) {
+        const figure_kind *kind = figure_kinds[i];
+        if (strcmp(kind->section, section) != 0 || !kind->applies(data)) continue;
+        if (n++ == 0) page_put(out, "<section id=\"$\">\n", section);
+        SEG_TRY(put_figure(data, kind, folder, drawn, n == 1, out));
+    }
+    if (n > 0) fputs("</section>\n", out);
+    return SEG_OK;
+}
+
+/* ---- head ---- */
+
+static const char *const spelled[] = { "No",   "One", "Two",   "Three", "Four",
+                                       "Five", "Six", "Seven", "Eight", "Nine" };
+
+static const char *headline(const page_data *data, char *text, size_t size)
+{
+    const int n = data->s->n_segments;
+    char clients[40], number[20];
+
+    page_number((double)data->model->prep.n, clients, sizeof clients);
+    (void)snprintf(number, sizeof number, "%d", n);
+    if (n == 0)
+        (void)snprintf(text, size, "%d clusters of %s clients", data->model->kmeans.n_clusters,
+                       clients);
+    else
+        (void)snprintf(text, size, "%s segment%s describe%s %s clients",
+                       n < 10 ? spelled[n] : number, n == 1 ? "" : "s", n == 1 ? "s" : "", clients);
+    return text;
+}
+
+static double z_of(const seg_segments *s, int segment, int t)
+{
+    return s->z[(int64_t)segment * s->d + t];
+}
+
+/* The segment with the strongest feature, the column in *column. */
+static int most_special(const seg_segments *s, int *column)
+{
+    int best = 0, own;
+
+    (void)seg_segments_strongest(s, 0, 1, column);
+    for (int i = 1; i < s->n_segments; i++)
+        if (seg_segments_strongest(s, i, 1, &own) > 0 && s->segment[i].size >= PAGE_FEW &&
+            fabs(z_of(s, i, own)) > fabs(z_of(s, best, *column))) {
+            best = i;
+            *column = own;
+        }
+    return best;
+}
+
+static void put_head(const page_data *data, FILE *out)
+{
+    const seg_segments *s = data->s;
+    char title[200], date[12], text[PAGE_TEXT * 2] = "", share[20];
+
+    (void)snprintf(date, sizeof date, "%.10s", data->origin.created);
+    headline(data, title, sizeof title);
+    page_put(out,
+             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+             "'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+             "<title>$</title>\n<style>\n",
+             title);
+    fputs(page_style, out);
+    page_put(out,
+             "</style>\n</head>\n<body>\n<main>\n<header>\n<p class=\"kicker\">segmpi $ \xc2\xb7 $ "
+             "\xc2\xb7 $ \xc2\xb7 model $</p>\n<h1>$</h1>\n",
+             data->origin.version, data->origin.input, date, data->origin.model_id, title);
+    if (s->n_segments > 1) {
+        int column = 0, special = most_special(s, &column);
+        (void)snprintf(text, sizeof text,
+                       "The largest, %s, holds %s of them. %s stand out most: their mean of "
+                       "%s lies %.1f standard deviations %s that of all.",
+                       PAGE_SHORT(s->segment[0].name),
+                       page_percent((double)s->segment[0].size / (double)data->model->prep.n, share,
+                                    sizeof share),
+                       PAGE_SHORT(s->segment[special].name), PAGE_SHORT(s->column[column]),
+                       fabs(z_of(s, special, column)),
+                       z_of(s, special, column) < 0 ? "below" : "above");
+    }
+    page_put(out, "<p class=\"lead\">@</p>\n</header>\n", text);
+}
+
+static void put_number(FILE *out, const char *number, const char *what)
+{
+    page_put(out, "<div><b>$</b><span>$</span></div>\n", number, what);
+}
+
+static double largest_psi(const page_data *data)
+{
+    const seg_json *features = seg_json_get(data->compared, "features");
+    double most =
+        seg_json_number(seg_json_get(seg_json_get(data->compared, "segment_share"), "psi"));
+
+    for (int i = 0; i < seg_json_length(features); i++)
+        most = fmax(most, seg_json_number(seg_json_get(seg_json_item(features, i), "psi")));
+    return most;
+}
+
+static void put_numbers(const page_data *data, FILE *out)
+{
+    const seg_segments *s = data->s;
+    double least = INFINITY, between = 0;
+    char text[60];
+
+    for (int i = 0; i < s->n_segments; i++) {
+        least = fmin(least, isnan(s->segment[i].stability) ? INFINITY : s->segment[i].stability);
+        between += s->segment[i].between * (double)s->segment[i].size / (double)data->model->prep.n;
+    }
+    fputs("<div class=\"numbers\">\n", out);
+    put_number(out, page_number((double)data->model->prep.n, text, sizeof text), "clients");
+    if (s->n_segments > 0)
+        (void)snprintf(text, sizeof text, "%d \xe2\x86\x92 %d", s->n_clusters, s->n_segments);
+    else
+        (void)snprintf(text, sizeof text, "%d", data->model->kmeans.n_clusters);
+    put_number(out, text, s->n_segments > 0 ? "clusters into segments" : "clusters");
+    (void)snprintf(text, sizeof text, isfinite(least) ? "%.2f" : "-", least);
+    put_number(out, text,
+               isfinite(least) ? "stability of the least stable segment (0.75 and more is stable)"
+                               : "stability was not measured");
+    if (data->compared)
+        put_number(out, page_number(largest_psi(data), text, sizeof text),
+                   "largest drift since training (PSI; below 0.10 is little)");
+    else
+        put_number(out, page_percent(between, text, sizeof text),
+                   "of the clients lie between segments");
+    fputs("</div>\n", out);
+}
+
+/* ---- segments ---- */
+
+static void put_strongest(const seg_segments *s, int segment, FILE *out)
+{
+    int column[STRONGEST], n = seg_segments_strongest(s, segment, STRONGEST, column);
+    char mean[40], z[20];
+
+    fputs("<ul class=\"traits\">\n", out);
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && fabs(z_of(s, segment, column[i])) < Z_SHOWN) break;
+        page_put(out, "<li>@ <b>$</b> <span class=\"small\">$ sd</span></li>\n",
+                 s->column[column[i]],
+                 page_number(s->mean[(int64_t)segment * s->d + column[i]], mean, sizeof mean),
+                 page_signed(z_of(s, segment, column[i]), z, sizeof z));
+    }
+    fputs("</ul>\n", out);
+}
+
+static void put_doubts(const seg_segments *s, int i, double share, FILE *out)
+{
+    int column;
+
+    if (share < LEAST) page_put(out, "<p class=\"note\">Fewer than 5 % of the clients.</p>\n");
+    if (seg_segments_strongest(s, i, 1, &column) > 0 && fabs(z_of(s, i, column)) < Z_STRONG)
+        page_put(out, "<p class=\"note\">No feature lies more than 0.5 sd from the average.</p>\n");
+    if (s->segment[i].stability < SEG_CHOICE_STABLE)
+        page_put(out, "<p class=\"note\">Not found again reliably in drawn samples.</p>\n");
+}
+
+static void put_card(const page_data *data, int i, FILE *out)
+{
+    const seg_segment *segment = &data->s->segment[i];
+    double share = (double)segment->size / (double)data->model->prep.n;
+    char percent[20], clients[40], width[20];
+
+    page_percent(share, percent, sizeof percent);
+    (void)snprintf(width, sizeof width, "%.1f%%", 100 * share);
+    page_put(out,
+             "<div class=\"card\" style=\"border-color:$\">\n<h3>@</h3>\n"
+             "<p class=\"small\">$ \xc2\xb7 $ clients</p>\n<div class=\"bar\"><i "
+             "style=\"width:$;background:$\"></i></div>\n",
+             canvas_colour(i), segment->name, page_is_hidden(segment->size) ? "few" : percent,
+             page_count(segment->size, clients, sizeof clients), width, canvas_colour(i));
+    if (!page_is_hidden(segment->size)) put_strongest(data->s, i, out);
+    if (*segment->description) page_put(out, "<p>$</p>\n", segment->description);
+    if (*segment->recommendation)
+        page_put(out, "<p class=\"advice\">$</p>\n", segment->recommendation);
+    put_doubts(data->s, i, share, out);
+    fputs("</div>\n", out);
+}
+
+static void put_cards(const page_data *data, FILE *out)
+{
+    if (data->s->n_segments == 0) return;
+    page_put(out, "<section id=\"segments\">\n<h2>Who they are and what to do</h2>\n<p "
+                  "class=\"sub\">Share of the clients, and the features that set each segment "
+                  "apart: mean, and distance from the average of all in standard deviations "
+                  "(sd)</p>\n<div class=\"cards\">\n");
+    for (int i = 0; i < data->s->n_segments; i++)
+        put_card(data, i, out);
+    fputs("</div>\n</section>\n", out);
+}
+
+/* ---- the tree in words ---- */
+
+static void put_leaves(const seg_segments *s, int node, const char *conditions, FILE *out)
+{
+    const seg_tree_node *n = &s->tree.node[node];
+    char text[1024], clients[40], share[20], number[40];
+
+    for (int side = 0; side < 2 && n->column >= 0; side++) {
+        (void)snprintf(text, sizeof text, "%s%s%.200s %s %s", conditions,
+                       *conditions ? ", and " : "", s->column[n->column],
+                       side == 0 ? "at most" : "above",
+                       page_number(n->threshold, number, sizeof number));
+        put_leaves(s, side == 0 ? n->left : n->right, text, out);
+    }
+    if (n->column >= 0 || n->clients == 0) return;
+    page_put(out,
+             "<li style=\"border-color:$\"><b>$</b> if @ <span class=\"small\">($ of $ "
+             "clients)</span></li>\n",
+             canvas_colour(n->segment), s->segment[n->segment].name, conditions,
+             page_is_hidden(n->clients)
+                 ? "few"
+                 : page_percent((double)n->hits / (double)n->clients, share, sizeof share),
+             page_count(n->clients, clients, sizeof clients));
+}
+
+static void put_tree(const page_data *data, FILE *out)
+{
+    char share[20];
+
+    if (data->s->tree.n_nodes < 2) return;
+    page_put(out,
+             "<section id=\"rules\">\n<h2>Simple rules tell the segment of $ of the clients</h2>\n"
+             "<p class=\"sub\">A decision tree of depth three; behind each rule, how many of the "
+             "clients whom it fits are in that segment</p>\n<ul class=\"rules\">\n",
+             page_percent(data->s->tree.fidelity, share, sizeof share));
+    put_leaves(data->s, 0, "", out);
+    fputs("</ul>\n</section>\n", out);
+}
+
+/* ---- quality of the data ---- */
+
+static void put_quality(const page_data *data, FILE *out)
+{
+    const seg_prep *prep = &data->model->prep;
+    page_sheet sheet = { 0 };
+    int most = 0;
+    char share[20];
+    static const char *const titles[] = { "feature", "missing",     "share",      "filled with",
+                                          "capped",  "lower bound", "upper bound" };
+
+    for (int i = 0; i < 7; i++)
+        sheet_title(&sheet, titles[i]);
+    for (int t = 0; t < prep->d; t++) {
+        if (prep->missing[t] > prep->missing[most]) most = t;
+        sheet_text(&sheet, prep->names[t]);
+        sheet_count(&sheet, prep->missing[t]);
+        sheet_share(&sheet, (double)prep->missing[t] / (double)prep->n, prep->missing[t]);
+        sheet_number(&sheet, prep->fill_value[t]);
+        sheet_count(&sheet, prep->capped[t]);
+        sheet_number(&sheet, prep->lower_bound[t]);
+        sheet_number(&sheet, prep->upper_bound[t]);
+    }
+    fputs("<section id=\"quality\" class=\"long\">\n", out);
+    page_percent((double)prep->missing[most] / (double)prep->n, share, sizeof share);
+    if (prep->missing[most] == 0)
+        fputs("<h2>No cell is missing</h2>\n", out);
+    else
+        page_put(out, "<h2>@ has most gaps: $ of its cells are missing</h2>\n", prep->names[most],
+                 page_is_hidden(prep->missing[most]) ? "a few" : share);
+    page_put(out, "<p class=\"sub\">Missing cells, what they are filled with, and cells beyond the "
+                  "bounds, which are capped there before clients are compared</p>\n");
+    sheet_html(&sheet, out);
+    fputs("</section>\n", out);
+    sheet_release(&sheet);
+}
+
+/* ---- a later scoring ---- */
+
+static void put_scores(const page_data *data, FILE *out)
+{
+    const page_scores *scores = &data->scores;
+    page_sheet sheet = { 0 };
+    char n[40], date[12];
+
+    if (!scores->size) return;
+    sheet_title(&sheet, "segment");
+    sheet_title(&sheet, "scored clients");
+    sheet_title(&sheet, "share now");
+    sheet_title(&sheet, "share in training");
+    for (int i = 0; i < data->s->n_segments; i++) {
+        const int64_t size = data->s->segment[i].size;
+        sheet_text(&sheet, data->s->segment[i].name);
+        sheet_count(&sheet, scores->size[i]);
+        sheet_share(&sheet, (double)scores->size[i] / (double)scores->n, scores->size[i]);
+        sheet_share(&sheet, (double)size / (double)data->model->prep.n, size);
+    }
+    (void)snprintf(date, sizeof date, "%.10s", scores->created);
+    page_put(out,
+             "<section id=\"scores\">\n<h2>$ clients were scored with this model</h2>\n<p "
+             "class=\"sub\">$, $: their shares of the segments beside those in training</p>\n",
+             page_count(scores->n, n, sizeof n), scores->name, date);
+    sheet_html(&sheet, out);
+    fputs("</section>\n", out);
+    sheet_release(&sheet);
+}
+
+/* ---- where it comes from ---- */
+
+static void put_fact(FILE *out, const char *name, const char *value)
+{
+    if (*value) page_put(out, "<dt>$</dt><dd><code>$</code></dd>\n", name, value);
+}
+
+static void put_provenance(const page_data *data, FILE *out)
+{
+    const page_origin *o = &data->origin;
+    char text[60];
+
+    fputs("<section id=\"provenance\" class=\"long\">\n<h2>Where it comes from</h2>\n<p "
+          "class=\"sub\">Enough to make the same model again, bit for bit</p>\n<dl "
+          "class=\"facts\">\n",
+          out);
+    put_fact(out, "model", o->model_id);
+    put_fact(out, "program", o->version);
+    put_fact(out, "created", o->created);
+    put_fact(out, "input", o->input);
+    put_fact(out, "checksum of the input", o->input_fingerprint);
+    (void)snprintf(text, sizeof text, "%lld", (long long)o->rows_read);
+    put_fact(out, "rows read", text);
+    (void)snprintf(text, sizeof text, "%lld", (long long)o->seed);
+    put_fact(out, "seed", text);
+    put_fact(out, "command line", o->command);
+    put_fact(out, "effective options", o->options);
+    fputs("</dl>\n</section>\n", out);
+}
+
+/* Points are defined once, as gnuplot draws them, for all pictures. */
+#define HOLLOW(tag, n, form)                                                                       \
+    "<" tag " id=\"gpPt" n "\" stroke-width=\".222\" stroke=\"currentColor\" " form "/>"
+#define SOLID(tag, n, form)                                                                        \
+    "<" tag " id=\"gpPt" n "\" stroke=\"none\" fill=\"currentColor\" " form "/>"
+#define BOTH(tag, n, m, form) HOLLOW(tag, n, form) SOLID(tag, m, form) "\n"
+
+static const char point_shapes[] =
+    "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>\n" BOTH(
+        "rect", "3", "4", "x=\"-1\" y=\"-1\" width=\"2\" height=\"2\"") BOTH("circle", "5", "6",
+                                                                             "r=\"1\"")
+        BOTH("path", "7", "8", "d=\"M0,-1.33 L-1.33,0.67 L1.33,0.67 z\"") BOTH(
+            "path", "9", "10", "d=\"M0,1.33 L1.33,-0.67 L-1.33,-0.67 z\"")
+            BOTH("path", "11", "12", "d=\"M0,-1.414 L1.414,0 L0,1.414 L-1.414,0 z\"") BOTH(
+                "path", "13", "14",
+                "d=\"M0,-1.33 L1.265,-.41 L.78,1.07 L-.78,1.07 L-1.265,-.41 z\"") "</defs></svg>\n";
+
+seg_status page_write(const page_data *data, const char *folder, bool drawn, FILE *out)
+{
+    static const char *const figures[] = { "centers",     "plane", "clusters",   "distributions",
+                                           "correlation", "elbow", "autoencoder" };
+
+    put_head(data, out);
+    if (drawn)
+        fputs(point_shapes, out);
+    else
+        fputs("<p class=\"note\">gnuplot, which draws the figures, is not installed: here are "
+              "their numbers. On Debian: apt-get install gnuplot-nox</p>\n",
+              out);
+    put_numbers(data, out);
+    put_cards(data, out);
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        SEG_TRY(put_figures(data, figures[i], folder, drawn, out));
+    put_tree(data, out);
+    put_quality(data, out);
+    put_scores(data, out);
+    SEG_TRY(put_figures(data, "drift", folder, drawn, out));
+    page_model_card(data, out);
+    put_provenance(data, out);
+    fputs("<footer><p>Groups of fewer than 10 clients are not shown. Every figure lies in the "
+          "folder figures/ as SVG, PNG and PDF, with its numbers and its script.</p></footer>\n"
+          "</main>\n</body>\n</html>\n",
+          out);
+    return SEG_OK;
+}

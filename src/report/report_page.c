@@ -1,0 +1,93 @@
+/* segmpi report: from a model, and what came after it, to a folder for people. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "page_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/report.h"
+#include "segmpi/text.h"
+
+/* ---- what is told ---- */
+
+/* An attribute of provenance or provenance/run, "" if it is not there. */
+static void read_text(seg_input *in, const char *name, char *text, size_t size)
+{
+    static const char *const groups[] = { "provenance", "provenance/run" };
+
+    *text = '\0';
+    for (int i = 0; i < 2; i++)
+        if (seg_input_has_attr(in, groups[i], name) &&
+            seg_input_attr_text(in, groups[i], name, text, size) == SEG_OK)
+            return;
+    seg_error_clear();
+}
+
+static int64_t read_int(seg_input *in, const char *name)
+{
+    int64_t value = 0;
+
+    if (seg_input_attr_int(in, "provenance", name, &value) != SEG_OK) seg_error_clear();
+    return value;
+}
+
+static void read_origin(seg_input *in, page_origin *o)
+{
+    if (seg_input_attr_text(in, "", "model_id", o->model_id, sizeof o->model_id) != SEG_OK)
+        seg_error_clear();
+    if (!seg_input_has(in, "provenance")) return;
+    read_text(in, "version", o->version, sizeof o->version);
+    read_text(in, "created", o->created, sizeof o->created);
+    read_text(in, "input_name", o->input, sizeof o->input);
+    read_text(in, "input_fingerprint", o->input_fingerprint, sizeof o->input_fingerprint);
+    read_text(in, "command_line", o->command, sizeof o->command);
+    read_text(in, "options", o->options, sizeof o->options);
+    o->seed = read_int(in, "seed");
+    o->rows_read = read_int(in, "rows_read");
+    o->rows_kept = read_int(in, "rows_kept");
+}
+
+/* Columns by effect, largest first; stable. */
+static seg_status sort_columns(page_data *data)
+{
+    const seg_segments *s = data->s;
+
+    SEG_TRY(seg_alloc(s->d, sizeof *data->order, &data->order));
+    for (int t = 0; t < s->d; t++) {
+        int at = t;
+        for (; at > 0 && s->effect[t] > s->effect[data->order[at - 1]]; at--)
+            data->order[at] = data->order[at - 1];
+        data->order[at] = t;
+    }
+    return SEG_OK;
+}
+
+/* ---- the command ---- */
+
+static seg_status read_comparison(const char *path, seg_json **json)
+{
+    SEG_TRY(seg_json_read(path, json));
+    if (strcmp(seg_json_string(seg_json_get(*json, "format")), "comparison") == 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "'%s' is not a document of segmpi compare --json", path);
+}
+
+seg_status seg_report_page(seg_input *in, const seg_page_opts *opts)
+{
+    seg_status status = SEG_OK;
+    seg_model model = { 0 };
+    seg_json *compared = NULL;
+    page_data data = { .model = &model, .s = &model.segments };
+
+    SEG_TRY_OR_DONE(seg_model_read(in, &model));
+    read_origin(in, &data.origin);
+    SEG_TRY_OR_DONE(sort_columns(&data));
+    if (opts->compared) SEG_TRY_OR_DONE(read_comparison(opts->compared, &compared));
+    data.compared = compared;
+    SEG_TRY_OR_DONE(page_folder_write(&data, opts->folder, opts->force));
+done:
+    seg_json_free(compared);
+    seg_free(data.scores.size);
+    seg_free(data.order);
+    seg_model_release(&model);
+    return status;
+}

@@ -1,0 +1,329 @@
+"""segmpi report: the page in a real browser, numbers beside figures against the model, hostile texts, the folder."""
+
+import csv
+import html.parser
+import json
+import os
+import re
+import shutil
+import stat
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+SECTIONS = ["segments", "centers", "plane", "clusters", "distributions", "correlation", "elbow", "rules", "quality",
+            "model-card", "provenance"]
+FIGURES = ["centers", "plane", "loadings", "clusters", "distributions", "correlation", "elbow", "indices"]
+
+
+@pytest.fixture(scope="module")
+def model(segmpi, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    segmpi("generate", "6000", "-o", folder / "clients.h5", ranks=2)
+    segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", "--k-max", 6, "--n-init", 2, ranks=2)
+    segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", "--elbow", folder / "elbow.h5", "--n-init", 3,
+           "--stability", 3, ranks=2)
+    return folder / "model.h5"
+
+
+@pytest.fixture(scope="module")
+def report(segmpi, model):
+    folder = model.parent / "report"
+    assert segmpi("report", model, "-o", folder).stdout.strip() == f"{folder}/report.html"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not shutil.which("chromedriver"):
+        pytest.skip("chromium and chromium-driver are not installed")
+    pytest.importorskip("selenium", reason="python3-selenium is not installed")
+    from browser import Browser
+
+    chromium = Browser()
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory):
+    """where pictures of pages are kept: in the build, if there is one"""
+    build = Path(os.environ["SEGMPI_BINARY"]).parents[1]
+    folder = build / "pages" if (build / "CMakeCache.txt").exists() else tmp_path_factory.mktemp("pages")
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def sheet(path):
+    """{title: column} of a file of tabs; figures as floats, what is hidden as NaN"""
+    rows = list(csv.reader(path.open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert len({len(row) for row in rows}) == 1
+
+    def value(cell):
+        if cell in ("<10", "NaN"):
+            return np.nan
+        try:
+            return float(cell)
+        except ValueError:
+            return cell
+
+    return {title: [value(row[i]) for row in rows[1:]] for i, title in enumerate(rows[0])}, rows
+
+
+# ---- numbers ----
+
+
+def test_the_grid_and_the_histograms_count_every_client(model):
+    with h5py.File(model) as file, h5py.File(model.parent / "clients.h5") as table:
+        segment, part = file["labels/segment"][:], file["preprocessing"]
+        x = table["features"][:]
+        x = np.clip(np.where(np.isnan(x), part["fill_value"], x), part["lower_bound"], part["upper_bound"])
+        plane = ((x - part["mean"]) / part["scale"] - file["pca/mean"][:]) @ file["pca/components"][:2].T
+        at, report = file["report/pca_density"].attrs, file["report"]
+        for g in range(4):
+            mine = segment == g
+            cells = np.histogram2d(*plane[mine].T[::-1], bins=[48, 64],
+                                   range=[[at["y_low"], at["y_high"]], [at["x_low"], at["x_high"]]])[0]
+            assert np.abs(cells - report["pca_density"][g]).sum() <= 2  # rounding of prepared values, at an edge
+            assert report["pca_density"][g].sum() + report["pca_outside"][g] == mine.sum()
+            for t in range(x.shape[1]):
+                edges = report["bin_edges"][t]
+                shifted = edges - 1e-6 * part["scale"][t]  # what stands on an edge belongs to the bin above
+                counts = np.histogram(np.clip(x[mine, t], shifted[0], shifted[-1]), shifted)[0]
+                assert counts.tolist() == report["histogram"][g, t].tolist()
+
+
+def test_the_sample_is_drawn_by_row_and_says_its_segment(model):
+    with h5py.File(model) as file:
+        sample, segment = file["report/pca_sample"][:], file["report/pca_sample_segment"][:]
+        assert sample.shape == (4000, 2)
+        share = np.bincount(segment, minlength=4) / 4000
+        assert share == pytest.approx(file["segments/size"][:] / 6000, abs=0.02)
+        assert "ids" not in file
+
+
+def test_numbers_beside_figures_are_those_of_the_model(model, report):
+    figures = report / "figures"
+    with h5py.File(model) as file:
+        names, features = list(file["segments/name"].asstr()), list(file["feature"].asstr())
+        density, _ = sheet(figures / "plane_density.tsv")
+        all_cells = file["report/pca_density"][:]
+        for g, name in enumerate(names):
+            expected = all_cells[g].ravel().astype(float)
+            expected[(expected > 0) & (expected < 10)] = np.nan
+            assert np.array_equal(density[name], expected, equal_nan=True)
+        points, _ = sheet(figures / "plane_sample.tsv")
+        assert np.array_equal(np.c_[points["pc1"], points["pc2"]], file["report/pca_sample"][:])
+        assert points["segment"] == file["report/pca_sample_segment"][:].tolist()
+        loadings, _ = sheet(figures / "loadings.tsv")
+        assert np.array_equal([loadings["component 1"], loadings["component 2"]], file["pca/components"][:2])
+        correlation, _ = sheet(figures / "correlation.tsv")
+        assert np.array_equal([correlation[name] for name in features], file["statistics/correlation"][:].T)
+        tree, _ = sheet(figures / "merge_tree.tsv")
+        assert np.array_equal(np.c_[tree["joins"], tree["and"], tree["increase"], tree["clients"]],
+                              file["segments/merge_tree"][:])
+        elbow, _ = sheet(figures / "elbow.tsv")
+        assert np.array_equal(elbow["inertia"], file["elbow/inertia"][:])
+
+
+def test_the_heat_map_shows_the_profiles_of_the_clusters(model, report):
+    cells, _ = sheet(report / "figures" / "clusters.tsv")
+    with h5py.File(model) as file, h5py.File(model.parent / "clients.h5") as table:
+        x, cluster, fill = table["features"][:], file["labels/cluster"][:], file["preprocessing/fill_value"][:]
+        x = np.where(np.isnan(x), fill, x)
+        z = (x - x.mean(0)) / x.std(0)
+        order = [list(file["feature"].asstr()).index(name) for name in cells["feature"]]
+        for j in range(8):
+            assert cells[f"cluster {j}"] == pytest.approx(z[cluster == j].mean(0)[order], rel=1e-6, abs=1e-9)
+
+
+def test_profiles_for_a_spreadsheet(model, report):
+    rows = list(csv.DictReader((report / "profiles.csv").open(encoding="utf-8")))
+    with h5py.File(model) as file:
+        assert len(rows) == 12 * 17
+        for row in rows[:17]:
+            t = list(file["feature"].asstr()).index(row["feature"])
+            assert row["name"] == file["segments/name"].asstr()[0]
+            assert float(row["mean"]) == file["segments/mean"][0, t] or np.isclose(float(row["mean"]),
+                                                                                 file["segments/mean"][0, t])
+
+
+def test_the_model_card_names_the_model_and_leaves_blanks(model, report):
+    card = json.loads((report / "model_card.json").read_text())
+    with h5py.File(model) as file:
+        assert card["model_id"] == file.attrs["model_id"].decode()
+        assert [s["name"] for s in card["segments"]] == list(file["segments/name"].asstr())
+        assert [s["clients"] for s in card["segments"]] == file["segments/size"][:].tolist()
+    assert card["owner"] == card["purpose"] == card["approved_by"] == card["next_review"] == ""
+    text = (report / "model_card.md").read_text()
+    assert "supports your model-risk documentation" in text.lower() and "compliant" not in text.lower()
+
+
+# ---- the folder ----
+
+
+def test_the_folder_is_for_its_owner_alone_and_complete(report):
+    assert sorted(p.name for p in report.iterdir()) == ["figures", "model_card.json", "model_card.md", "profiles.csv",
+                                                        "report.html"]
+    for path in [report, *report.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    drawn = {p.name for p in (report / "figures").iterdir()}
+    for name in FIGURES:
+        assert {f"{name}.svg", f"{name}.png", f"{name}.pdf", f"{name}.gp"} <= drawn
+    assert not [name for name in drawn if "phone" in name]
+
+
+def test_a_figure_can_be_drawn_again(report, tmp_path):
+    shutil.copytree(report / "figures", tmp_path / "figures")
+    before = (tmp_path / "figures/centers.svg").read_bytes()
+    (tmp_path / "figures/centers.svg").unlink()
+    assert os.waitstatus_to_exitcode(os.system(f"cd '{tmp_path}/figures' && gnuplot centers.gp")) == 0
+    assert (tmp_path / "figures/centers.svg").read_bytes() == before
+
+
+def test_an_old_report_is_replaced_by_force_only(segmpi, model, tmp_path):
+    target = tmp_path / "r"
+    segmpi("report", model, "-o", target)
+    first = (target / "report.html").read_bytes()
+    refused = segmpi("report", model, "-o", target, ok=False)
+    assert refused.returncode == 73 and "--force" in refused.stderr
+    (target / "report.html").write_text("old")
+    segmpi("report", model, "-o", f"{target}/", "--force")
+    assert (target / "report.html").read_bytes() == first
+    assert [p.name for p in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_folder_with_other_files_is_left_alone(segmpi, model, tmp_path):
+    (tmp_path / "r/figures").mkdir(parents=True)
+    (tmp_path / "r/figures/notes.txt").write_text("mine")
+    refused = segmpi("report", model, "-o", tmp_path / "r", "--force", ok=False)
+    assert refused.returncode == 73 and "notes.txt" in refused.stderr
+    assert (tmp_path / "r/figures/notes.txt").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["r"]
+
+
+def test_without_gnuplot_there_are_tables_and_a_word_what_to_install(segmpi, model, tmp_path):
+    result = segmpi("report", model, "-o", tmp_path / "r", env={"PATH": str(tmp_path)})
+    page = (tmp_path / "r/report.html").read_text()
+    assert "gnuplot-nox" in page and "gnuplot-nox" in result.stderr
+    assert "<figure" not in page and page.count("<table>") >= 6
+    for section in SECTIONS:
+        assert f'<section id="{section}"' in page
+
+
+def test_it_is_the_same_twice(segmpi, model, report, tmp_path):
+    segmpi("report", model, "-o", tmp_path / "again")
+    assert (tmp_path / "again/report.html").read_bytes() == (report / "report.html").read_bytes()
+
+
+def test_groups_under_ten_are_not_shown(segmpi, tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(400, 3)).round(4)
+    x[:4] += 40
+    (tmp_path / "few.csv").write_text("a,b,c\n" + "\n".join(",".join(map(str, row)) for row in x) + "\n")
+    segmpi("import", tmp_path / "few.csv", "-o", tmp_path / "few.h5")
+    segmpi("fit", tmp_path / "few.h5", "-o", tmp_path / "model.h5", "-k", 3, "--n-segments", 3, "--outliers", "none",
+           "--stability", 0)
+    segmpi("report", tmp_path / "model.h5", "-o", tmp_path / "r")
+    rows = list(csv.DictReader((tmp_path / "r/profiles.csv").open()))
+    hidden = [row for row in rows if row["clients"] == "<10"]
+    assert len(hidden) == 6 and all(row["mean"] == row["z"] == row["median"] == "<10" for row in hidden)
+    cells, raw = sheet(tmp_path / "r/figures/distributions.tsv")
+    assert "<10" in {cell for row in raw for cell in row}
+    assert not {str(n) for n in range(1, 10)} & {cell for row in raw[1:] for cell in row[4:]}
+
+
+# ---- the page ----
+
+
+@pytest.mark.parametrize("width,dark", [(1280, False), (390, False), (1280, True), (390, True)])
+def test_the_page_in_a_browser(browser, report, shots, width, dark):
+    for scripts in (True, False):
+        found = browser.open(report / "report.html", width, dark, scripts)
+        assert found["asked"] == [] and found["said"] == []
+        assert found["wide"] == [] and found["scroll"] <= found["width"]
+        assert found["pictures"] == len(FIGURES) and found["empty"] == []
+        assert found["cut"] == [] and found["covered"] == []
+    for section in SECTIONS:
+        box = browser.run(f"const b = document.getElementById('{section}').getBoundingClientRect();"
+                          "return [b.width, b.height]")
+        assert box[0] > 300 and box[1] > 80, section
+    browser.picture(shots / f"report-{width}-{'dark' if dark else 'light'}.png")
+
+
+def test_the_page_prints(browser, report, shots):
+    browser.open(report / "report.html", 1280)
+    browser.print(shots / "report.pdf")
+    printed = (shots / "report.pdf").read_bytes()
+    assert printed.startswith(b"%PDF") and 3 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20
+
+
+class Tags(html.parser.HTMLParser):
+    """every element and attribute of a page"""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes = set(), set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.attributes.update((tag, name) for name, _ in attributes)
+
+
+HOSTILE = ["<script>alert({0})</script>", "\"><img src=x onerror=alert({0})>", "' onmouseover='alert({0})", "</svg><svg onload=alert({0})>",
+           "=HYPERLINK(\"http://x{0}\")", "]]><b>{0}", "&lt;{0}&#60;script&gt;", "`system('touch x{0}')`", "\\{{$ @ {0}\\}}",
+           "</title><base href=//x{0}>", "%s%n{0}", "@import url(//x{0})", "<!-- {0}", "javascript:alert({0})",
+           "# {0}", "\u202e{0}\u202c", "'+system('id')+'{0}", "{0}" + "x" * 150, "- {0}", "<details open ontoggle=alert({0})>"]
+
+
+@pytest.fixture(scope="module")
+def hostile(segmpi, tmp_path_factory):
+    """a report of 60 columns and a file with hostile names, and a catalog of hostile texts"""
+    folder = tmp_path_factory.mktemp("hostile")
+    names = [text.format(i) for i in range(3) for text in HOSTILE]
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(1500, 60)).round(3) + (np.arange(1500) % 4)[:, None] * rng.normal(size=60).round(2)
+    table = folder / "<img src=x onerror=alert(1)>.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(x.round(3).tolist())
+    segmpi("import", table, "-o", folder / "clients.h5")
+    texts = [text.format(900 + i).replace(";", "") for i, text in enumerate(HOSTILE)]
+    catalog = "".join(f"[{texts[i].replace(']', ')')}]\nhigh = - 0\ndescription = {texts[i + 4]}\n"
+                      f"recommendation = {texts[i + 8]}\n" for i in (0, 1, 2, 9))
+    (folder / "catalog.ini").write_text(catalog, encoding="utf-8")
+    segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", "-k", 6, "--n-segments", 5, "--n-init", 2,
+           "--stability", 0, "--catalog", folder / "catalog.ini")
+    segmpi("report", folder / "model.h5", "-o", folder / "report")
+    return folder / "report", names + texts
+
+
+def test_hostile_names_bring_nothing_into_the_page(hostile, report):
+    ours = Tags((report / "report.html").read_text(encoding="utf-8"))
+    theirs = Tags((hostile[0] / "report.html").read_text(encoding="utf-8"))
+    assert theirs.tags <= ours.tags
+    assert theirs.attributes <= ours.attributes
+    assert not [name for _, name in theirs.attributes if name.startswith("on")]
+    assert "script" not in theirs.tags and "a" not in theirs.tags
+
+
+def test_hostile_names_do_nothing_in_a_browser(browser, hostile, shots):
+    for width in (1280, 390):
+        found = browser.open(hostile[0] / "report.html", width)
+        assert found["asked"] == [] and found["said"] == []
+        assert found["wide"] == [] and found["cut"] == [] and found["covered"] == [] and found["empty"] == []
+        assert browser.run("return document.querySelectorAll('script, img, iframe, object, base, b b').length") == 0
+        browser.picture(shots / f"hostile-{width}.png")
+
+
+def test_hostile_names_are_no_formulas_and_no_commands(hostile):
+    for path in [hostile[0] / "profiles.csv", *(hostile[0] / "figures").glob("*.tsv")]:
+        rows = csv.reader(path.open(encoding="utf-8"), delimiter="," if path.suffix == ".csv" else "\t",
+                          quoting=csv.QUOTE_MINIMAL if path.suffix == ".csv" else csv.QUOTE_NONE)
+        for cell in (cell for row in rows for cell in row):
+            assert not re.match(r"[=+@\t\r]|-(?![\d.])", cell), cell
+    assert not list(hostile[0].parent.glob("x*")) and not Path("x0").exists()
