@@ -47,8 +47,9 @@ const cli_command cli_report = {
     .name = "report",
     .summary = "writes a page, figures and a model card about a model",
     .synopsis = "MODEL -o FOLDER [OPTION...]",
-    .text = "report.html opens anywhere, offline; figures/ holds its pictures as SVG, PNG and PDF "
-            "with\ntheir numbers and scripts.  Groups of fewer than 10 clients are not shown.\n\n"
+    .text = "report.html opens anywhere, offline; figures/ holds its pictures as SVG, PNG\n"
+            "and PDF with their numbers and scripts.  Groups of fewer than 10 clients are\n"
+            "not shown.\n\n"
             "  segmpi report model.h5 -o report\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
