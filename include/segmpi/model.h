@@ -47,7 +47,8 @@ typedef struct seg_fit_plan {
     int64_t n;            /* clients */
     int d;                /* columns */
     int64_t memory;       /* bytes that the rank with most rows will allocate at its peak */
-    int64_t output_bytes; /* of the row arrays of model.h5, which make nearly all of it */
+    int64_t output_bytes; /* of the row arrays of model.h5 and of its pictures, which make nearly
+                             all of it */
     int64_t weights;      /* of an autoencoder; 0: none is trained */
     double flops;         /* of its training, at most, on all ranks together */
 } seg_fit_plan;

@@ -49,6 +49,8 @@ typedef struct seg_picture {
 
 /* Collective.  One pass over the matrix.  `picture` is empty on failure. */
 seg_status seg_picture_fit(seg_comm *comm, const seg_picture_input *in, seg_picture *picture);
+/* Local.  Bytes of its group in a file. */
+int64_t seg_picture_bytes(int64_t n, int d, int n_segments);
 /* Local.  Group report/, on the root's dimensions `segment` (if there are any) and `feature`. */
 seg_status seg_picture_write(const seg_picture *picture, bool has_segments, seg_output *out);
 seg_status seg_picture_read(seg_input *in, seg_picture *picture);

@@ -255,6 +255,14 @@ done:
 
 /* ---- file ---- */
 
+int64_t seg_picture_bytes(int64_t n, int d, int n_segments)
+{
+    int64_t counts = (n_segments > 0 ? n_segments : 1) * (CELLS + (int64_t)d * BINS);
+
+    return 8 * (counts + (int64_t)d * (BINS + 1)) +
+           20 * (n < SEG_PICTURE_SAMPLE ? n : SEG_PICTURE_SAMPLE);
+}
+
 static seg_status write_plane(const seg_picture *p, const char *segment, seg_output *out)
 {
     char dims[80];

@@ -99,7 +99,8 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
         .memory = larger(prep_memory(d),
                          SEG_SLICE_ROWS * d * 8 + matrix + code +
                              larger(larger(pca_memory(d), embedding), larger(kmeans, segments))),
-        .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)),
+        .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)) +
+                        seg_picture_bytes(n, (int)d, opts->segments.n_segments),
     };
     plan_training(opts, n, (int)d, &plan.weights, &plan.flops);
     return plan;
