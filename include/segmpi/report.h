@@ -30,8 +30,10 @@ seg_status seg_report_elbow(const seg_model *model);
 /* The same figures, owned by the caller (seg_json_free). */
 seg_json *seg_report_elbow_json(const seg_model *model);
 
-/* What was written to `path`; as JSON owned by the caller (seg_json_free). */
-void seg_report_score(const char *path, const seg_model *model, const seg_score_summary *summary);
+/* What was written to `path` and, unless NULL, csv_path; as JSON owned by the caller
+ * (seg_json_free). */
+void seg_report_score(const char *path, const char *csv_path, const seg_model *model,
+                      const seg_score_summary *summary);
 seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary *summary);
 
 void seg_report_plan(const seg_fit_plan *plan);

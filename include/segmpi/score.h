@@ -11,7 +11,9 @@ typedef struct seg_scoring {
     const char *model_id;
     seg_table *table; /* its columns are the features of the model, in the model's order */
     int components; /* coordinates on principal components that are written; at most the model's */
-    bool allow_drift; /* columns that look as if they were in another unit are only warned of */
+    const char *csv_path; /* ids and segments as CSV too; NULL: not */
+    bool force;           /* replaces that file */
+    bool allow_drift;     /* columns that look as if they were in another unit are only warned of */
 } seg_scoring;
 
 /* Over all clients. */

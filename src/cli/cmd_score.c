@@ -11,7 +11,7 @@
 #include "segmpi/text.h"
 
 static struct {
-    const char *output, *dataset;
+    const char *output, *csv, *dataset;
     int components;
     bool allow_drift;
 } opts;
@@ -24,6 +24,11 @@ static const cli_option rows[] = {
       .kind = CLI_FILE,
       .value = &opts.output,
       .marks = CLI_REQUIRED },
+    { .name = "csv",
+      .argument = "FILE",
+      .help = "write ids with number and name of the segment as CSV too",
+      .kind = CLI_FILE,
+      .value = &opts.csv },
     { .name = "components",
       .argument = "C",
       .fallback = "0",
@@ -150,11 +155,21 @@ static seg_status open_clients(job *j)
 
 /* ---- the run ---- */
 
+static seg_scoring scoring_of(const job *j)
+{
+    return (seg_scoring) { .model = &j->model,
+                           .model_id = j->model_id,
+                           .table = j->table,
+                           .components = opts.components,
+                           .csv_path = opts.csv,
+                           .force = j->session->shared->force,
+                           .allow_drift = opts.allow_drift };
+}
+
 static seg_status score(job *j, seg_score_summary *summary)
 {
     cli_session *session = j->session;
-    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components,
-                                  opts.allow_drift };
+    const seg_scoring scoring = scoring_of(j);
     seg_status status = SEG_OK;
     seg_provenance provenance;
     char *options = NULL;
@@ -170,8 +185,7 @@ done:
 
 static void print_plan(const job *j)
 {
-    const seg_scoring scoring = { &j->model, j->model_id, j->table, opts.components,
-                                  opts.allow_drift };
+    const seg_scoring scoring = scoring_of(j);
     const seg_fit_plan plan = seg_score_plan(&scoring);
 
     if (seg_comm_rank(j->session->comm) == 0) seg_report_plan(&plan);
@@ -189,12 +203,12 @@ static void job_release(job *j)
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
-    const char *outputs[] = { opts.output, session->shared->json };
+    const char *outputs[] = { opts.output, session->shared->json, opts.csv };
     seg_score_summary summary = { 0 };
     job j = { .session = session };
 
     SEG_TRY_OR_DONE(
-        cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments));
+        cli_outputs_check(session, 3, outputs, session->n_arguments, session->arguments));
     SEG_TRY_OR_DONE(open_model(&j));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "scores", session->shared->force, &j.out));
@@ -207,7 +221,7 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(
         cli_json_write(session, SEG_OK,
                        cli_wants_json(session) ? seg_report_score_json(&j.model, &summary) : NULL));
-    if (cli_shows_result(session)) seg_report_score(opts.output, &j.model, &summary);
+    if (cli_shows_result(session)) seg_report_score(opts.output, opts.csv, &j.model, &summary);
 done:
     job_release(&j);
     seg_score_summary_release(&summary);
@@ -222,7 +236,7 @@ const cli_command cli_score = {
             "labels of the fit.  Columns are matched by name; others are ignored.  Memory\n"
             "does not grow with the number of clients.\n\n"
             "  mpirun -n 4 segmpi score model.h5 clients.h5 -o scores.h5\n"
-            "  segmpi score model.h5 march.csv -o scores.h5 --components 2\n",
+            "  segmpi score model.h5 march.csv -o scores.h5 --csv segments.csv\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST | CLI_CSV,

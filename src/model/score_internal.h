@@ -2,6 +2,7 @@
  * what scores.h5 holds; score_check.c reads back who has which label. */
 #pragma once
 
+#include "segmpi/csv_output.h"
 #include "segmpi/score.h"
 
 #define SCORE_CHUNK ((int64_t)64 * SEG_BLOCK_ROWS) /* rows that are written at once */
@@ -86,3 +87,6 @@ void score_sums_add(const scorer *s, int64_t row, int64_t n, char *const data[SC
 /* Collective.  Reads back what other ranks have written and compares.  The scorer's chunk is
  * overwritten. */
 seg_status score_check(seg_comm *comm, scorer *s, const seg_output *out);
+
+/* Collective.  Clients and segments as CSV, from what was written; not committed yet. */
+seg_status score_csv_write(seg_comm *comm, scorer *s, const seg_output *out, seg_csv_output *csv);

@@ -83,14 +83,18 @@ static void sum_up(seg_comm *comm, const scorer *s, double seconds, seg_score_su
 
 /* Collective.  What can only be written when the rows are known, and the commit. */
 static seg_status finish(seg_comm *comm, const scorer *s, const seg_reference *reference,
-                         seg_provenance *provenance, seg_output *out)
+                         seg_csv_output *csv, seg_provenance *provenance, seg_output *out)
 {
     const seg_scoring *scoring = s->scoring;
 
     provenance->rows_read = provenance->rows_kept = seg_table_rows(scoring->table).total;
     provenance->input_fingerprint = seg_table_fingerprint_of(comm, scoring->table, s->content);
     SEG_TRY(seg_output_resume(comm, out, SEG_OK));
-    return seg_output_commit(comm, out, score_write_small(reference, provenance, out));
+    SEG_TRY(seg_agree(comm, score_write_small(reference, provenance, out)));
+    if (scoring->csv_path) SEG_TRY(seg_csv_output_commit(comm, csv));
+    seg_status status = seg_output_commit(comm, out, SEG_OK);
+    if (scoring->csv_path && status != SEG_OK) seg_csv_output_withdraw(csv);
+    return status;
 }
 
 seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_scoring *scoring,
@@ -98,6 +102,7 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
 {
     seg_status status = SEG_OK;
     scorer s = { 0 };
+    seg_csv_output csv = { .file = -1 };
     double begin;
 
     *summary = (seg_score_summary) { 0 };
@@ -114,11 +119,17 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
     s.count = (seg_score_summary) { 0 }; /* the summary owns it */
     seg_phase_begin("reading back");
     SEG_TRY_OR_DONE(score_check(comm, &s, out));
+    if (scoring->csv_path) {
+        seg_phase_begin("writing CSV");
+        SEG_TRY_OR_DONE(seg_csv_output_open(comm, scoring->csv_path, scoring->force, &csv));
+        SEG_TRY_OR_DONE(score_csv_write(comm, &s, out, &csv));
+    }
     score_warn(&scoring->model->reference, &summary->reference);
     seg_phase_begin("checking");
-    SEG_TRY_OR_DONE(finish(comm, &s, &summary->reference, provenance, out));
+    SEG_TRY_OR_DONE(finish(comm, &s, &summary->reference, &csv, provenance, out));
 done:
     seg_phase_end();
+    seg_csv_output_release(&csv);
     if (status != SEG_OK) seg_score_summary_release(summary);
     scorer_release(&s);
     return status;

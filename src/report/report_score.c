@@ -10,7 +10,8 @@ static double share(int64_t part, int64_t n)
     return n > 0 ? (double)part / (double)n : 0;
 }
 
-void seg_report_score(const char *path, const seg_model *model, const seg_score_summary *s)
+void seg_report_score(const char *path, const char *csv_path, const seg_model *model,
+                      const seg_score_summary *s)
 {
     char text[200], more[32];
 
@@ -19,6 +20,7 @@ void seg_report_score(const char *path, const seg_model *model, const seg_score_
         printf("  %3d  %5.1f %%  %s (%s)\n", i, 100 * share(s->segment_size[i], s->n),
                seg_text_clean(model->segments.segment[i].name, text, sizeof text),
                seg_text_count(s->segment_size[i], more, sizeof more));
+    if (csv_path) printf("%s: the same as CSV\n", csv_path);
     printf("%s missing cells filled; ", seg_text_count(s->imputed_cells, text, sizeof text));
     printf("%s clients with outliers\n", seg_text_count(s->outliers, text, sizeof text));
     printf("memory at most %s per rank", seg_text_bytes(s->memory, text, sizeof text));

@@ -13,25 +13,12 @@
 
 /* The functions put_ write at `to` and return the end of what they wrote. */
 
-static char *put_whole(char *to, int64_t value)
-{
-    char digits[CELL_BYTES];
-    int n = 0;
-
-    do
-        digits[n++] = (char)('0' + value % 10);
-    while ((value /= 10) > 0);
-    while (n > 0)
-        *to++ = digits[--n];
-    return to;
-}
-
 /* Millionths as the shortest exact decimal. */
 static char *put_decimal(char *to, int64_t value)
 {
     int64_t part = value % SEG_GENERATE_UNIT;
 
-    to = put_whole(to, value / SEG_GENERATE_UNIT);
+    to = seg_csv_put_int(to, value / SEG_GENERATE_UNIT);
     if (part > 0) *to++ = '.';
     for (int64_t weight = SEG_GENERATE_UNIT / 10; part > 0; weight /= 10) {
         *to++ = (char)('0' + part / weight);
@@ -53,7 +40,7 @@ static char *put_header(char *to)
 
 static char *put_client(char *to, int64_t id, const int64_t *cell)
 {
-    to = put_whole(to, id);
+    to = seg_csv_put_int(to, id);
     for (int t = 0; t < SEG_GENERATE_COLUMNS; t++) {
         *to++ = ',';
         if (cell[t] != SEG_GENERATE_MISSING) to = put_decimal(to, cell[t]);
@@ -83,7 +70,7 @@ static seg_status text_alloc(char **text)
 }
 
 seg_status seg_generate_csv_write(seg_comm *comm, const seg_generator *g, int64_t n,
-                                  seg_generate_csv *csv)
+                                  seg_csv_output *csv)
 {
     const int64_t turn = SEG_SLICE_ROWS * seg_comm_size(comm);
     seg_status status = SEG_OK;
@@ -101,12 +88,12 @@ seg_status seg_generate_csv_write(seg_comm *comm, const seg_generator *g, int64_
 
         seg_exscan_int64(comm, &before, 1);
         seg_sum_int64(comm, &all, 1);
-        SEG_TRY_OR_DONE(seg_agree(comm, seg_generate_csv_put(csv, text, bytes, end + before)));
+        SEG_TRY_OR_DONE(seg_agree(comm, seg_csv_output_put(csv, text, bytes, end + before)));
         end += all;
         seg_progress_set(start + turn < n ? start + turn : n);
     }
     seg_progress_end(NULL);
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_generate_csv_sync(csv)));
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_csv_output_sync(csv)));
 done:
     seg_free(text);
     return status;

@@ -88,7 +88,7 @@ seg_status seg_generate(seg_comm *comm, int64_t n, uint64_t seed, seg_provenance
                         seg_output *out, const char *csv_path, bool force)
 {
     seg_status status = SEG_OK;
-    seg_generate_csv csv = { .file = -1 };
+    seg_csv_output csv = { .file = -1 };
     seg_generator g;
 
     if (n < 1) return SEG_FAIL(SEG_ERR_USAGE, "the number of clients must be at least 1");
@@ -97,18 +97,18 @@ seg_status seg_generate(seg_comm *comm, int64_t n, uint64_t seed, seg_provenance
     provenance->input_name = "generated";
     provenance->rows_read = provenance->rows_kept = n;
 
-    if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_open(comm, csv_path, force, &csv));
+    if (csv_path) SEG_TRY_OR_DONE(seg_csv_output_open(comm, csv_path, force, &csv));
     SEG_TRY_OR_DONE(seg_output_start_rows(comm, out, declare(out, n, provenance)));
     seg_phase_begin("generating");
     SEG_TRY_OR_DONE(write_rows(comm, &g, n, out));
     seg_phase_begin("writing CSV");
     if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_write(comm, &g, n, &csv));
     seg_phase_begin("checking and syncing");
-    if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_commit(comm, &csv));
+    if (csv_path) SEG_TRY_OR_DONE(seg_csv_output_commit(comm, &csv));
     status = seg_output_commit(comm, out, SEG_OK);
-    if (csv_path && status != SEG_OK) seg_generate_csv_withdraw(&csv);
+    if (csv_path && status != SEG_OK) seg_csv_output_withdraw(&csv);
     seg_phase_end();
 done:
-    seg_generate_csv_release(&csv);
+    seg_csv_output_release(&csv);
     return status;
 }

@@ -1,5 +1,6 @@
 """`segmpi score`: the labels of the fit on its own clients, and on others what the written model says, by numpy."""
 
+import csv
 import json
 
 import h5py
@@ -97,6 +98,33 @@ def test_csv_gives_the_same_answers(segmpi, folder, new):
         expected = [f"id-{i}".encode() for i in new["id"]] if inputs == ("text.csv",) else new["id"].tolist()
         assert found["id"].tolist() == expected
         assert {path.name for path in folder.iterdir()} == before
+
+
+def test_segments_as_csv(segmpi, folder, new):
+    """ids of any kind come back as they were; what a spreadsheet would take for a formula does not"""
+    model = read_model(folder / "model.h5")
+    head, *lines = (folder / "new.csv").read_text().splitlines()
+    odd = ["=1+2", "+4", "-5x", "@a", 'say "hi"', "a;b", "c c", "d,e"]
+    ids = odd + [f"id-{i}" for i in range(len(odd), len(lines))]
+    quoted = ['"' + name.replace('"', '""') + '"' for name in ids]
+    (folder / "odd.csv").write_text("\n".join([head, *(i + line[line.index(","):] for i, line in zip(quoted, lines))]))
+    texts = []
+    for ranks in (1, 3):
+        run_score(segmpi, folder / "model.h5", folder / "odd.csv", folder / "o.h5", "--csv", folder / "out.csv",
+                  ranks=ranks)
+        texts.append((folder / "out.csv").read_bytes())
+    assert texts[0] == texts[1] and (folder / "out.csv").stat().st_mode & 0o777 == 0o600
+    header, *rows = csv.reader(texts[0].decode().splitlines())
+    assert header == ["client_id", "segment", "segment_name"]
+    assert [row[0] for row in rows] == [f"'{name}" if name[0] in "=+-@" else name for name in ids]
+    assert [int(row[1]) for row in rows] == new["segment"].tolist()
+    assert [row[2] for row in rows] == model.segments.name[new["segment"]].tolist()
+    names, x = read_table(folder / "new.h5")
+    write_columns(folder / "nameless.h5", names, x)
+    run_score(segmpi, folder / "model.h5", folder / "nameless.h5", folder / "o.h5", "--csv", folder / "out.csv")
+    assert (folder / "out.csv").read_text().startswith(f"row,segment,segment_name\n1,{new['segment'][0]},")
+    run_score(segmpi, folder / "model.h5", folder / "new.h5", folder / "o.h5", "--csv", folder / "out.csv")
+    assert (folder / "out.csv").read_text().splitlines()[-1].startswith(f"5000,{new['segment'][-1]},")
 
 
 def test_ids_do_not_leak(segmpi, folder):

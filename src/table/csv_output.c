@@ -1,6 +1,5 @@
-/* The CSV file of synthetic clients, from a temporary file beside the target to its name.  The
- * temporary file is locked while its run lives, so that the next run can tell what a killed one has
- * left. */
+/* A CSV file from a temporary file beside the target to its name.  The temporary file is locked
+ * while its run lives, so that the next run can tell what a killed one has left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "generate_internal.h"
+#include "segmpi/csv_output.h"
 
 /* Bytes of the path up to the base name. */
 static int folder_length(const char *path)
@@ -33,7 +32,7 @@ static bool remove_stale(const char *name)
 }
 
 /* Exclusive, mode 0600, locked. */
-static seg_status create_locked(seg_generate_csv *csv)
+static seg_status create_locked(seg_csv_output *csv)
 {
     struct stat made;
 
@@ -56,7 +55,7 @@ static seg_status create_locked(seg_generate_csv *csv)
                     csv->temporary);
 }
 
-static seg_status create_temporary(seg_generate_csv *csv)
+static seg_status create_temporary(seg_csv_output *csv)
 {
     const int folder = folder_length(csv->path);
     struct stat found;
@@ -70,7 +69,7 @@ static seg_status create_temporary(seg_generate_csv *csv)
     return create_locked(csv);
 }
 
-static seg_status open_temporary(seg_generate_csv *csv)
+static seg_status open_temporary(seg_csv_output *csv)
 {
     SEG_TRY(seg_fault("generate_csv_open", SEG_ERR_IO));
     csv->file = open(csv->temporary, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -80,19 +79,18 @@ static seg_status open_temporary(seg_generate_csv *csv)
     return SEG_OK;
 }
 
-seg_status seg_generate_csv_open(seg_comm *comm, const char *path, bool force,
-                                 seg_generate_csv *csv)
+seg_status seg_csv_output_open(seg_comm *comm, const char *path, bool force, seg_csv_output *csv)
 {
     const bool root = seg_comm_rank(comm) == 0;
 
-    *csv = (seg_generate_csv) { .path = path, .root = root, .force = force, .file = -1 };
+    *csv = (seg_csv_output) { .path = path, .root = root, .force = force, .file = -1 };
     SEG_TRY(seg_agree(comm, root ? create_temporary(csv) : SEG_OK));
     seg_bcast(comm, csv->temporary, sizeof csv->temporary);
     return seg_agree(comm, root ? SEG_OK : open_temporary(csv));
 }
 
-seg_status seg_generate_csv_put(const seg_generate_csv *csv, const char *bytes, int64_t size,
-                                int64_t offset)
+seg_status seg_csv_output_put(const seg_csv_output *csv, const char *bytes, int64_t size,
+                              int64_t offset)
 {
     SEG_TRY(seg_fault("generate_csv_write", SEG_ERR_IO));
     while (size > 0) {
@@ -108,7 +106,7 @@ seg_status seg_generate_csv_put(const seg_generate_csv *csv, const char *bytes, 
 }
 
 /* Rank 0 keeps its descriptor, which holds the lock. */
-seg_status seg_generate_csv_sync(seg_generate_csv *csv)
+seg_status seg_csv_output_sync(seg_csv_output *csv)
 {
     SEG_TRY(seg_fault("generate_csv_sync", SEG_ERR_IO));
     int error = fsync(csv->file) != 0 ? errno : 0;
@@ -125,7 +123,7 @@ seg_status seg_generate_csv_sync(seg_generate_csv *csv)
 /* Makes the new name durable, where the file system can. */
 static void sync_folder(const char *path)
 {
-    char name[SEG_GENERATE_PATH];
+    char name[SEG_CSV_PATH];
     const int length = folder_length(path);
 
     (void)snprintf(name, sizeof name, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
@@ -136,7 +134,7 @@ static void sync_folder(const char *path)
 }
 
 /* link() refuses to replace a file that appeared in the meantime; rename() replaces it. */
-static seg_status give_name(seg_generate_csv *csv)
+static seg_status give_name(seg_csv_output *csv)
 {
     SEG_TRY(seg_fault("generate_csv_rename", SEG_ERR_IO));
     if ((csv->force ? rename(csv->temporary, csv->path) : link(csv->temporary, csv->path)) != 0)
@@ -148,17 +146,17 @@ static seg_status give_name(seg_generate_csv *csv)
     return SEG_OK;
 }
 
-seg_status seg_generate_csv_commit(seg_comm *comm, seg_generate_csv *csv)
+seg_status seg_csv_output_commit(seg_comm *comm, seg_csv_output *csv)
 {
     return seg_agree(comm, csv->root ? give_name(csv) : SEG_OK);
 }
 
-void seg_generate_csv_withdraw(const seg_generate_csv *csv)
+void seg_csv_output_withdraw(const seg_csv_output *csv)
 {
     if (csv->named && !csv->force) (void)unlink(csv->path);
 }
 
-void seg_generate_csv_release(seg_generate_csv *csv)
+void seg_csv_output_release(seg_csv_output *csv)
 {
     if (csv->root && csv->file >= 0 && !csv->named) (void)unlink(csv->temporary);
     if (csv->file >= 0) (void)close(csv->file);
