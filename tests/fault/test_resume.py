@@ -77,9 +77,9 @@ def test_a_chain_of_interruptions_ends_in_the_same_bits(run, whole, tmp_path, na
     words, most = COMMANDS[name]
     dice = random.Random(f"{SEED} {name}")
     result = None
-    for link in range(7):
+    for link in range(6):
         kill = dice.random() < 0.3
-        stop = f"{dice.randint(1, most // 3)}{':kill' if kill else ''}" if link < 6 else ""
+        stop = f"{dice.randint(1, most // 2)}{':kill' if kill else ''}" if link < 5 else ""
         ranks = dice.choice([1, 1, 2, 3])
         options = ["--resume", *(["--checkpoint-interval", "0"] if kill else [])]
         result = run(*words, *options, ranks=ranks, stop=stop)

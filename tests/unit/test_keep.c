@@ -210,7 +210,7 @@ static seg_status train(const work *w, seg_comm *of, const seg_keeper *keeper, c
                          .activation = SEG_ELU,
                          .epochs = 6,
                          .batch = 200,
-                         .learning_rate = 1e-2,
+                         .learning_rate = 0.2,
                          .patience = w->k,
                          .validation = 0.1,
                          .keeper = keeper };
@@ -306,7 +306,7 @@ static void a_sweep_in_groups_keeps_to_them(void **state)
 {
     (void)state;
     const work w = {
-        .run = sweep, .n = 3000, .distinct = 3000, .k = 6, .swaps = true, .memory_limit = 60000
+        .run = sweep, .n = 3000, .distinct = 3000, .k = 6, .swaps = true, .memory_limit = 75000
     };
 
     assert_true(interrupt_everywhere(&w, 1) > 10);
