@@ -120,6 +120,10 @@ typedef struct seg_shape {
 /* Read-only, no lock, no plug-ins; the seal is compared first, as damage can make HDF5 crash.
  * Missing: SEG_ERR_NOINPUT; not HDF5 or damaged: SEG_ERR_DATA. */
 seg_status seg_input_open(const char *path, seg_input **out);
+/* Local; before MPI has started, as it forks.  SEG_ERR_DATA if a child process that looks at the
+ * whole structure under limits does not survive it.  Other failures are left to those who open the
+ * file; what is no HDF5 file is not looked at. */
+seg_status seg_input_probe(const char *path);
 void seg_input_close(seg_input *in); /* accepts NULL */
 const char *seg_input_path(const seg_input *in);
 /* False where a tool has rewritten the file, or its end is missing. */

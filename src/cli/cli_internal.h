@@ -27,6 +27,7 @@ typedef enum cli_kind {
 } cli_kind;
 
 #define CLI_REQUIRED 1u
+#define CLI_HDF5     4u /* an input in HDF5 */
 #define CLI_RECORDED 2u /* part of the effective options in the output: it decides the result */
 
 typedef struct cli_option {
@@ -162,6 +163,9 @@ void cli_process_prepare(void);
 /* Before a failed process leaves without MPI: the launcher ends all when the first one does, so
  * rank 0, which speaks, goes first. */
 void cli_process_yield(void);
+/* Local, without MPI.  Inputs in HDF5 do not make HDF5 crash, each tried by a process of its own.
+ */
+seg_status cli_inputs_probe(const cli_session *session);
 /* Collective.  Chooses BLAS kernels (the process may start over), then starts MPI. */
 seg_status cli_session_open(int argc, char **argv, cli_session *session);
 /* Collective with MPI.  Nothing may be written that is an input of the run or that exists without

@@ -42,7 +42,7 @@ static seg_status run_command(int argc, char **argv, char **words, cli_session *
         cli_help_print(command);
         return cli_session_flush(session);
     }
-    if (command->needs_mpi) SEG_TRY(cli_session_open(argc, argv, session));
+    SEG_TRY(command->needs_mpi ? cli_session_open(argc, argv, session) : cli_inputs_probe(session));
     SEG_TRY(command->run(session));
     if (session->comm && session->shared->timing) seg_report_timing(session->comm);
     return cli_session_flush(session);

@@ -104,12 +104,28 @@ static seg_status check_deadline(void)
                     seg_text_clean(text, clean, sizeof clean));
 }
 
+seg_status cli_inputs_probe(const cli_session *session)
+{
+    const cli_option *rows[CLI_MAX_ROWS];
+    int n = cli_rows_of(session->command, rows);
+
+    for (int i = 0; i < session->n_arguments; i++)
+        SEG_TRY(seg_input_probe(session->arguments[i]));
+    for (int i = 0; i < n; i++) {
+        const char *path = rows[i]->marks & CLI_HDF5 ? *(const char *const *)rows[i]->value : NULL;
+        if (path) SEG_TRY(seg_input_probe(path));
+    }
+    return SEG_OK;
+}
+
 seg_status cli_session_open(int argc, char **argv, cli_session *session)
 {
     SEG_TRY(check_deadline());
     choose_blas(argv);
+    seg_status probed = launcher_rank() <= 0 ? cli_inputs_probe(session) : SEG_OK;
     seg_stop_catch();
     SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
+    SEG_TRY(seg_agree(session->comm, probed));
     if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
     if (session->command->shared & CLI_CHECKPOINT)
         seg_stop_limit(session->shared->max_seconds, session->shared->checkpoint_interval);

@@ -69,7 +69,7 @@ static const cli_option rows[] = {
               "counts",
       .kind = CLI_FILE,
       .value = &opts.elbow,
-      .marks = CLI_RECORDED },
+      .marks = CLI_RECORDED | CLI_HDF5 },
     { .name = "n-segments",
       .argument = "N",
       .help =
@@ -116,7 +116,7 @@ static const cli_option rows[] = {
       .help = "an earlier model: segments that share most of their clients keep number and name",
       .kind = CLI_FILE,
       .value = &opts.match,
-      .marks = CLI_RECORDED },
+      .marks = CLI_RECORDED | CLI_HDF5 },
     { .name = "profile-only",
       .argument = "LIST",
       .help = "show these columns in the profile, but keep them out of the distances",
@@ -131,7 +131,7 @@ static const cli_option rows[] = {
       .kind = CLI_FILE,
       .value = &opts.init,
       .accept = accept_init,
-      .marks = CLI_RECORDED },
+      .marks = CLI_RECORDED | CLI_HDF5 },
 };
 
 /* Collective.  The model in memory to the model in the file. */

@@ -92,8 +92,8 @@ static void judge_hdf5(seg_findings *findings)
     long version = version_in(name + strlen("HDF5 "));
 
     if (version < version_of(1, 14, 4))
-        advice = "it can crash on damaged or hostile files that segmpi has not written; 'segmpi "
-                 "inspect --check' tries one apart from any job";
+        advice = "it can crash on files that are damaged or made to do harm; segmpi has a process "
+                 "of its own try each input first";
     if (version < version_of(1, 10, 0))
         seg_findings_add(findings, "HDF5", SEG_VERDICT_BAD, name,
                          "segmpi needs HDF5 1.10 or later");

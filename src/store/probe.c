@@ -1,0 +1,186 @@
+/* A look at a file by a child process, before anything depends on this one: HDF5 can crash, loop or
+ * ask for all memory on files that are damaged or made to do harm.  The child does to the whole
+ * structure what a run may do to parts of it; that it ends by itself is all that it has to say, for
+ * whatever it finds wrong the run will find as well. */
+#define _DEFAULT_SOURCE /* O_CLOEXEC and fork() beside HDF5's headers */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "segmpi/memory.h"
+#include "store_internal.h"
+
+#define SIGNATURE   "\211HDF\r\n\032\n"
+#define SECONDS     20                /* of processor time */
+#define BYTES       ((rlim_t)8 << 30) /* of address space: eight chunks of the largest size */
+#define SMALL_BYTES ((int64_t)1 << 20)
+#define TEXT_MOST   4096
+
+typedef struct looking {
+    seg_input *in;
+    int objects;
+} looking;
+
+/* ---- the child: everything is tried, nothing is judged ---- */
+
+static void look_at_attributes(looking *l, const char *path)
+{
+    char **names = NULL, text[TEXT_MOST];
+    int64_t whole;
+    double number;
+    int n = 0;
+
+    if (seg_input_attr_list(l->in, path, &n, &names) != SEG_OK) n = 0;
+    for (int i = 0; i < n; i++) {
+        (void)seg_input_attr_text(l->in, path, names[i], text, sizeof text);
+        (void)seg_input_attr_int(l->in, path, names[i], &whole);
+        (void)seg_input_attr_double(l->in, path, names[i], &number);
+    }
+    seg_free(names);
+}
+
+/* Rows [first, first + count), as they are and as numbers. */
+static void look_at_rows(looking *l, const char *path, const input_set *s, int64_t first,
+                         int64_t count)
+{
+    int64_t values = s->row_bytes / seg_type_size(s->shape.type, s->shape.width);
+    char *raw = NULL;
+
+    if (seg_alloc(count, (size_t)(s->row_bytes > values * 8 ? s->row_bytes : values * 8), &raw) ==
+        SEG_OK) {
+        (void)seg_input_read(l->in, path, s->shape.type, first, count, raw);
+        if (s->shape.type != SEG_TEXT)
+            (void)seg_input_read(l->in, path, SEG_FLOAT64, first, count, raw);
+    }
+    seg_free(raw);
+}
+
+static void look_at_dataset(looking *l, const char *path)
+{
+    input_set *s;
+    char **names = NULL;
+    int n = 0;
+
+    if (set_find(l->in, path, &s) != SEG_OK) return;
+    (void)H5Dget_storage_size(s->set); /* walks the index of chunks */
+    (void)H5DSis_scale(s->set);
+    if (seg_input_column_names(l->in, path, &n, &names) == SEG_OK) seg_free(names);
+    int64_t rows = s->shape.rank > 0 ? s->shape.dim[0] : 1;
+    if (s->shape.type == SEG_TEXT && rows <= SMALL_BYTES) {
+        if (seg_input_names(l->in, path, &n, &names) == SEG_OK) seg_free(names);
+        if (s->shape.width == 0) return;
+    }
+    int64_t most = SMALL_BYTES / (s->row_bytes > 0 ? s->row_bytes : 1);
+    if (most < 1) most = 1;
+    if (most > rows) most = rows;
+    look_at_rows(l, path, s, 0, most);
+    if (rows > most) look_at_rows(l, path, s, rows - most, most);
+}
+
+static void look_at_group(looking *l, const char *path, int depth)
+{
+    char member[STORE_PATH], **names = NULL;
+    int n = 0;
+
+    look_at_attributes(l, path);
+    if (depth > STORE_DEPTH || seg_input_list(l->in, path, &n, &names) != SEG_OK) return;
+    for (int i = 0; i < n && l->objects++ < STORE_MOST_OBJECTS; i++) {
+        if (!store_join(path, names[i], member)) continue;
+        if (seg_input_is_group(l->in, member)) {
+            look_at_group(l, member, depth + 1);
+            continue;
+        }
+        look_at_attributes(l, member);
+        look_at_dataset(l, member);
+    }
+    seg_free(names);
+}
+
+static void limit(int what, rlim_t most)
+{
+    const struct rlimit both = { most, most };
+
+    (void)setrlimit(what, &both);
+}
+
+/* Own files are read by their checksums too. */
+static void look(const char *path)
+{
+    looking l = { 0 };
+    (void)unsetenv("SEGMPI_FAULT"); /* injected faults are for the run itself */
+    int nothing = open("/dev/null", O_WRONLY);
+
+    if (nothing >= 0) {
+        (void)dup2(nothing, STDOUT_FILENO);
+        (void)dup2(nothing, STDERR_FILENO);
+    }
+    limit(RLIMIT_CPU, SECONDS);
+    limit(RLIMIT_FSIZE, 0);
+#ifndef __SANITIZE_ADDRESS__
+    limit(RLIMIT_AS, BYTES);
+#endif
+    if (seg_input_open(path, &l.in) != SEG_OK) return;
+    if (*l.in->format) (void)content_verify(l.in->file, path);
+    look_at_group(&l, "", 0);
+    seg_input_close(l.in);
+}
+
+/* ---- the parent ---- */
+
+/* True if HDF5 would take the file for one of its own; a block of the user's may stand before. */
+static bool is_hdf5(const char *path)
+{
+    char bytes[sizeof SIGNATURE - 1];
+    struct stat found;
+    bool is = false;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (file < 0) return false;
+    if (fstat(file, &found) == 0 && S_ISREG(found.st_mode))
+        for (off_t at = 0; !is && at + (off_t)sizeof bytes <= found.st_size;
+             at = at == 0 ? 512 : 2 * at)
+            is = pread(file, bytes, sizeof bytes, at) == (ssize_t)sizeof bytes &&
+                 memcmp(bytes, SIGNATURE, sizeof bytes) == 0;
+    (void)close(file);
+    return is;
+}
+
+/* Signals of a process that has come to grief; the others were sent to it. */
+static bool is_fault(int number)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU, SIGKILL };
+
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (number == faults[i]) return true;
+    return false;
+}
+
+seg_status seg_input_probe(const char *path)
+{
+    int state = 0;
+
+    if (!is_hdf5(path)) return SEG_OK;
+    pid_t child = fork();
+    if (child == 0) {
+        look(path);
+        _exit(0);
+    }
+    if (child < 0)
+        return SEG_FAIL(SEG_ERR_MEMORY, "cannot start a process that looks at '%s': %s", path,
+                        strerror(errno));
+    while (waitpid(child, &state, 0) < 0)
+        if (errno != EINTR) return SEG_OK; /* someone else has waited for it */
+    if (!WIFSIGNALED(state) || !is_fault(WTERMSIG(state))) return SEG_OK;
+    if (WTERMSIG(state) == SIGXCPU || WTERMSIG(state) == SIGKILL)
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "'%s' is damaged or made to do harm: HDF5 comes to no end with it", path);
+    return SEG_FAIL(SEG_ERR_DATA,
+                    "'%s' is damaged or made to do harm: HDF5 crashes on it (signal %d)", path,
+                    WTERMSIG(state));
+}
