@@ -55,6 +55,13 @@ void seg_gather_int64(seg_comm *comm, const int64_t *values, int64_t n, int64_t 
 seg_status seg_gather_bytes(seg_comm *comm, const void *bytes, int64_t size, void *all,
                             int64_t *total);
 
+/* Everyone to everyone: `send` holds the parts for ranks 0, 1, ..., one behind the other, send_size
+ * [size] their bytes; receive_size [size] is filled by the first call, `receive` by the second, in
+ * order of ranks. */
+void seg_exchange_sizes(seg_comm *comm, const int64_t *send_size, int64_t *receive_size);
+void seg_exchange_bytes(seg_comm *comm, const void *send, const int64_t *send_size, void *receive,
+                        const int64_t *receive_size);
+
 /* For each of `n` records of `size` bytes that begin with seg_rival: the record with the least
  * (key, row) of all ranks, in place.  The rest of a record travels with it (coordinates of a
  * client, say).  A rank without a candidate sends key = INFINITY and row = INT64_MAX. */

@@ -59,11 +59,23 @@ typedef struct seg_psi {
     double critical; /* what chance alone exceeds in one of 20 comparisons of so many clients */
 } seg_psi;
 
+/* Rules of thumb. */
+#define SEG_PSI_MODERATE 0.10
+#define SEG_PSI_LARGE    0.25
+
+typedef enum seg_drift {
+    SEG_DRIFT_NONE,     /* there is no index */
+    SEG_DRIFT_STABLE,   /* below 0.10 */
+    SEG_DRIFT_CHANCE,   /* larger, but no more than chance may do with so few clients */
+    SEG_DRIFT_MODERATE, /* from 0.10 on */
+    SEG_DRIFT_LARGE     /* from 0.25 on */
+} seg_drift;
+
 /* Local. */
+seg_drift seg_drift_of(seg_psi psi);
 seg_psi seg_psi_of(int n_bins, const int64_t *old, const int64_t *new);
-/* Local.  Of a feature, with a bin for missing, or of the segments; r and s count by the same
- * yardstick. */
-seg_psi seg_reference_psi(const seg_reference *r, const seg_reference *s, int t);
-seg_psi seg_reference_segment_psi(const seg_reference *r, const seg_reference *s);
+/* Local.  Of feature t of r and feature u of s, which count by the same yardstick, with a bin for
+ * missing. */
+seg_psi seg_reference_psi(const seg_reference *r, int t, const seg_reference *s, int u);
 /* Local.  The value that a chi-square variable exceeds with probability 1 - p. */
 double seg_chi_square_quantile(int degrees, double p);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "segmpi/compare.h"
 #include "segmpi/describe.h"
 #include "segmpi/doctor.h"
 #include "segmpi/elbow.h"
@@ -64,6 +65,11 @@ seg_status seg_report_plot(seg_input *in);
 seg_status seg_report_provenance(seg_input *in);
 /* `in` has been checked, with this number of blocks of row data. */
 void seg_report_check(const seg_input *in, int64_t n_blocks);
+
+/* Tables of drift, shares, migration and distances. */
+seg_status seg_report_compare(const seg_comparison *c);
+/* The same figures, owned by the caller (seg_json_free). */
+seg_json *seg_report_compare_json(const seg_comparison *c);
 
 /* A model as one SELECT that labels the rows of a table. */
 typedef struct seg_sql_opts {

@@ -5,9 +5,9 @@
 
 #include "segmpi/text.h"
 
-const cli_command *const cli_commands[] = { &cli_import,  &cli_generate, &cli_describe, &cli_elbow,
-                                            &cli_fit,     &cli_score,    &cli_report,   &cli_export,
-                                            &cli_inspect, &cli_doctor,   &cli_help };
+const cli_command *const cli_commands[] = { &cli_import, &cli_generate, &cli_describe, &cli_elbow,
+                                            &cli_fit,    &cli_score,    &cli_compare,  &cli_report,
+                                            &cli_export, &cli_inspect,  &cli_doctor,   &cli_help };
 const int cli_n_commands = (int)(sizeof cli_commands / sizeof *cli_commands);
 
 seg_status cli_command_find(const char *name, const cli_command **out)

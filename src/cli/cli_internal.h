@@ -118,7 +118,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_import, cli_generate, cli_describe, cli_elbow, cli_fit, cli_score,
-    cli_export, cli_report, cli_inspect, cli_help, cli_doctor;
+    cli_compare, cli_export, cli_report, cli_inspect, cli_help, cli_doctor;
 
 extern const cli_command *const cli_commands[];
 extern const int cli_n_commands;

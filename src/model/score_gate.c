@@ -72,9 +72,9 @@ static double factor_of(const gate *g, int t)
 {
     double least = PSI_ALIKE, factor = 1;
 
-    if (!(seg_reference_psi(g->base, &g->counted[0], t).psi > PSI_OTHER)) return 1;
+    if (!(seg_reference_psi(g->base, t, &g->counted[0], t).psi > PSI_OTHER)) return 1;
     for (int f = 1; f < N_FACTORS; f++) {
-        const double psi = seg_reference_psi(g->base, &g->counted[f], t).psi;
+        const double psi = seg_reference_psi(g->base, t, &g->counted[f], t).psi;
         if (!(psi < least)) continue;
         least = psi;
         factor = factors[f];
@@ -147,7 +147,7 @@ static double gaps(const seg_reference *r, int t)
 static void describe(const seg_reference *base, const seg_reference *r, int t, char *text,
                      size_t size)
 {
-    const seg_psi psi = seg_reference_psi(base, r, t);
+    const seg_psi psi = seg_reference_psi(base, t, r, t);
     const double room = RANGES * (base->max[t] - base->min[t]);
 
     *text = '\0';

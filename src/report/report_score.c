@@ -37,7 +37,7 @@ static void add_drift(seg_json *json, const seg_reference *base, const seg_refer
     seg_json *columns = seg_json_array();
 
     for (int t = 0; t < r->d; t++) {
-        const seg_psi psi = seg_reference_psi(base, r, t);
+        const seg_psi psi = seg_reference_psi(base, t, r, t);
         seg_json *column = seg_json_object();
         seg_json_add_text(column, "name", base->names[t]);
         seg_json_add_double(column, "psi", psi.psi);

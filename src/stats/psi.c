@@ -60,20 +60,23 @@ seg_psi seg_psi_of(int n_bins, const int64_t *old, const int64_t *new)
     };
 }
 
-seg_psi seg_reference_psi(const seg_reference *r, const seg_reference *s, int t)
+seg_drift seg_drift_of(seg_psi psi)
+{
+    if (isnan(psi.psi)) return SEG_DRIFT_NONE;
+    if (psi.psi < SEG_PSI_MODERATE) return SEG_DRIFT_STABLE;
+    if (psi.psi <= psi.critical) return SEG_DRIFT_CHANCE;
+    return psi.psi < SEG_PSI_LARGE ? SEG_DRIFT_MODERATE : SEG_DRIFT_LARGE;
+}
+
+seg_psi seg_reference_psi(const seg_reference *r, int t, const seg_reference *s, int u)
 {
     int64_t old[BINS + 1], new[BINS + 1];
 
     for (int b = 0; b < BINS; b++) {
         old[b] = r->bin_count[(int64_t)t * BINS + b];
-        new[b] = s->bin_count[(int64_t)t * BINS + b];
+        new[b] = s->bin_count[(int64_t)u * BINS + b];
     }
     old[BINS] = r->missing[t];
-    new[BINS] = s->missing[t];
+    new[BINS] = s->missing[u];
     return seg_psi_of(BINS + 1, old, new);
-}
-
-seg_psi seg_reference_segment_psi(const seg_reference *r, const seg_reference *s)
-{
-    return seg_psi_of(r->n_segments, r->segment_count, s->segment_count);
 }

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-COMMANDS = ["import", "generate", "describe", "elbow", "fit", "score", "report", "export", "inspect", "doctor",
-            "help"]
+COMMANDS = ["import", "generate", "describe", "elbow", "fit", "score", "compare", "report", "export", "inspect",
+            "doctor", "help"]
 
 USAGE_ERRORS = [
     ([], "no command"),

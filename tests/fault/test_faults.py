@@ -47,6 +47,7 @@ COMMANDS = {
                       ["out.h5"]),
     "fit on a code": (["fit", "{clients.h5}", *OUT, *FEW, "--embed", "autoencoder", "--ae-epochs", "1"], ["out.h5"]),
     "fit with a match": (["fit", "{clients.h5}", *OUT, *FEW, "--match", "{model.h5}"], ["out.h5"]),
+    "compare": (["compare", "{scores.h5}", "{scores.h5}", *JSON], ["out.json"]),
     "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv"],
               ["out.h5", "out.json", "out.csv"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
@@ -60,6 +61,7 @@ COMMANDS = {
 }
 FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"),
+         **dict.fromkeys(["compare", "distances", "migration"], "compare"),
          **dict.fromkeys(["previous", "match"], "fit with a match"),
          **dict.fromkeys(["autoencoder", "training", "encode", "embedding"], "fit on a code"),
          **dict.fromkeys(["sweep", "elbow", "panel", "silhouette", "assess", "gap", "stability"], "elbow")}
@@ -84,6 +86,7 @@ def inputs(segmpi, tmp_path_factory):
     segmpi("generate", "45000", "-o", folder / "many.h5", "--csv", folder / "clients.csv", ranks=2)
     segmpi("generate", "5000", "-o", folder / "clients.h5", ranks=2)
     segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", "-k", 3, "--n-init", 1, ranks=2)
+    segmpi("score", folder / "model.h5", folder / "clients.h5", "-o", folder / "scores.h5", ranks=2)
     shutil.copy(TOP / "data/schema/card_holders.ini", folder)
     segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", "--k-max", 4, "--n-init", 1, ranks=2)
     assert (folder / "clients.csv").stat().st_size > 4 << 20
