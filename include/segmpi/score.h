@@ -11,9 +11,12 @@ typedef struct seg_scoring {
     const char *model_id;
     seg_table *table; /* its columns are the features of the model, in the model's order */
     int components; /* coordinates on principal components that are written; at most the model's */
-    const char *csv_path; /* ids and segments as CSV too; NULL: not */
-    bool force;           /* replaces that file */
-    bool allow_drift;     /* columns that look as if they were in another unit are only warned of */
+    const char *csv_path;     /* ids and segments as CSV too; NULL: not */
+    bool force;               /* replaces that file */
+    const char *partial_path; /* what is kept of a run that is asked to stop */
+    const char *identity;     /* one text for what that depends on besides the model */
+    bool resume;              /* goes on from what was kept, if there is anything */
+    bool allow_drift; /* columns that look as if they were in another unit are only warned of */
 } seg_scoring;
 
 /* Over all clients. */
@@ -33,7 +36,9 @@ typedef struct seg_score_summary {
 
 /* Collective.  Scores the clients into `out`, declared and committed here.  Fills what `provenance`
  * says about the number of rows and their content.  SEG_ERR_DATA if columns look as if they were in
- * another unit than the training base; what has moved otherwise is warned of.  `summary` is empty
+ * another unit than the training base; what has moved otherwise is warned of.
+ * SEG_ERR_INTERRUPTED if it is asked to stop: what is scored, the rows of a step at least, is kept
+ * as partial scores.  `summary` is empty
  * on failure. */
 seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_scoring *scoring,
                          seg_provenance *provenance, seg_output *out, seg_score_summary *summary);

@@ -85,6 +85,10 @@ seg_status seg_output_start_rows(seg_comm *comm, seg_output *out, seg_status loc
  * Each row is written once.  data: [count][...] of the declared type. */
 seg_status seg_output_write(seg_output *out, const char *path, int64_t first, int64_t count,
                             const void *data);
+/* Collective.  What has been written so far is to be kept as `path`, beside the target and in place
+ * of what stands there: arrays may miss blocks.  Then the steps below. */
+seg_status seg_output_divert(seg_comm *comm, seg_output *out, const char *path);
+
 /* For small results that are known only when the rows are, in this order:
  * Collective.  Agrees on `local`; the rows are complete, closed and synced. */
 seg_status seg_output_end_rows(seg_comm *comm, seg_output *out, seg_status local);

@@ -77,9 +77,10 @@ typedef struct cli_method {
 #define CLI_PREPARE     256u /* --impute --outliers --scale */
 #define CLI_KMEANS      512u /* --n-init --max-iter --tol --no-swaps */
 #define CLI_EMBED       1024u
-#define CLI_SWEEP       2048u /* --k-max --memory-limit */
-#define CLI_CSV         4096u /* --id-column --delimiter ...: how CSV is read */
-#define CLI_CHECKPOINT  8192u /* --resume --max-seconds --checkpoint-interval */
+#define CLI_SWEEP       2048u  /* --k-max --memory-limit */
+#define CLI_CSV         4096u  /* --id-column --delimiter ...: how CSV is read */
+#define CLI_CHECKPOINT  8192u  /* --resume --max-seconds --checkpoint-interval */
+#define CLI_STOP        16384u /* --resume --max-seconds */
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */

@@ -129,6 +129,10 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
     if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
     if (session->command->shared & CLI_CHECKPOINT)
         seg_stop_limit(session->shared->max_seconds, session->shared->checkpoint_interval);
+    if (session->command->shared & CLI_STOP) {
+        seg_stop_limit(session->shared->max_seconds, -1);
+        seg_stop_hold(true); /* until the command has something to keep */
+    }
     SEG_TRY(seg_agree(session->comm, choose_kernels(session)));
     SEG_TRY(compare_blas(session->comm));
     seg_log_detail("%d ranks, SIMD level %s, %s", seg_comm_size(session->comm),

@@ -2,12 +2,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli_internal.h"
 #include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/score.h"
+#include "segmpi/stop.h"
 #include "segmpi/text.h"
 
 static struct {
@@ -59,6 +61,8 @@ typedef struct job {
     seg_output *out;
     bool is_csv;
     char imported[4096]; /* a table made of CSV, beside the output; "" if there is none */
+    char partial[4096];  /* what is kept of a run that is asked to stop */
+    char *identity;      /* owned */
     seg_csv_summary csv;
     seg_table *table;
 } job;
@@ -131,7 +135,9 @@ static seg_status import_csv(job *j)
     SEG_TRY_OR_DONE(name_imported(j));
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
     SEG_TRY_OR_DONE(seg_output_open(session->comm, j->imported, "clients", true, &out));
+    seg_stop_hold(false); /* long, and nothing of it is kept */
     SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &j->csv));
+    seg_stop_hold(true);
 done:
     seg_output_free(out);
     seg_free(options);
@@ -155,6 +161,25 @@ static seg_status open_clients(job *j)
 
 /* ---- the run ---- */
 
+/* Local.  Options and inputs as one text: size and time tell when a file has changed. */
+static seg_status make_identity(job *j, const char *options)
+{
+    const cli_session *session = j->session;
+    const int64_t room = (int64_t)strlen(options) + 80 * (int64_t)session->n_arguments;
+    struct stat found;
+
+    if ((size_t)snprintf(j->partial, sizeof j->partial, "%s.partial", opts.output) >=
+        sizeof j->partial)
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
+    SEG_TRY(seg_alloc(room, 1, &j->identity));
+    int length = snprintf(j->identity, (size_t)room, "%s", options);
+    for (int i = 1; i < session->n_arguments && stat(session->arguments[i], &found) == 0; i++)
+        length += snprintf(j->identity + length, (size_t)(room - length), " %lld bytes %lld.%09ld",
+                           (long long)found.st_size, (long long)found.st_mtim.tv_sec,
+                           found.st_mtim.tv_nsec);
+    return SEG_OK;
+}
+
 static seg_scoring scoring_of(const job *j)
 {
     return (seg_scoring) { .model = &j->model,
@@ -163,19 +188,23 @@ static seg_scoring scoring_of(const job *j)
                            .components = opts.components,
                            .csv_path = opts.csv,
                            .force = j->session->shared->force,
+                           .partial_path = j->partial,
+                           .identity = j->identity,
+                           .resume = j->session->shared->resume,
                            .allow_drift = opts.allow_drift };
 }
 
 static seg_status score(job *j, seg_score_summary *summary)
 {
     cli_session *session = j->session;
-    const seg_scoring scoring = scoring_of(j);
     seg_status status = SEG_OK;
     seg_provenance provenance;
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(seg_agree(session->comm, make_identity(j, options)));
     cli_provenance_input(session->arguments[1], &provenance);
+    const seg_scoring scoring = scoring_of(j);
     SEG_TRY_OR_DONE(
         seg_score_run(session->comm, session->kernels, &scoring, &provenance, j->out, summary));
 done:
@@ -198,6 +227,7 @@ static void job_release(job *j)
     seg_output_free(j->out);
     if (*j->imported && seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
     seg_model_release(&j->model);
+    seg_free(j->identity);
 }
 
 static seg_status run(cli_session *session)
@@ -239,7 +269,8 @@ const cli_command cli_score = {
             "  segmpi score model.h5 march.csv -o scores.h5 --csv segments.csv\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
-    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST | CLI_CSV,
+    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST |
+              CLI_CSV | CLI_STOP,
     .least_arguments = 2,
     .most_arguments = INT_MAX,
     .check = cli_csv_check,

@@ -63,14 +63,18 @@ typedef struct scorer {
     score_sums sums;
     int64_t content[2]; /* of the fingerprint */
     double *bounds;     /* [2 d]; owned */
+    char *done;         /* [blocks of this rank] scored already; owned */
+    int64_t next;       /* rows of this rank before it are done */
+    seg_status last;    /* of this rank's last step */
 } scorer;
 
 /* Local. */
 seg_status scorer_init(const seg_kernels *kernels, const seg_scoring *scoring, scorer *s);
 void scorer_release(scorer *s); /* accepts an empty one */
-/* Local.  Scores and writes rows [first, end) of this rank, or as many of them as it has; first is
- * a multiple of SCORE_CHUNK. */
-seg_status scorer_rows(scorer *s, int64_t first, int64_t end, seg_output *out);
+/* Local.  Rows of this rank that are not done. */
+int64_t scorer_left(const scorer *s);
+/* Local.  Scores and writes the next rows that are not done, about `most`: whole chunks. */
+seg_status scorer_rows(scorer *s, int64_t most, seg_output *out);
 
 /* ---- are these clients like those of the training base? ---- */
 
@@ -90,3 +94,13 @@ seg_status score_check(seg_comm *comm, scorer *s, const seg_output *out);
 
 /* Collective.  Clients and segments as CSV, from what was written; not committed yet. */
 seg_status score_csv_write(seg_comm *comm, scorer *s, const seg_output *out, seg_csv_output *csv);
+
+/* ---- a run that is asked to stop ---- */
+
+/* Collective.  Keeps what is scored as partial scores; SEG_ERR_INTERRUPTED if that is done. */
+seg_status score_partial_save(seg_comm *comm, scorer *s, seg_output *out);
+/* Collective.  Copies the rows of partial scores, if there are any, and goes on from their counts.
+ */
+seg_status score_partial_load(seg_comm *comm, scorer *s, seg_output *out);
+/* Local, rank 0.  The scores are there: the partial ones go. */
+void score_partial_remove(const seg_scoring *scoring);

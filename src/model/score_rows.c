@@ -67,6 +67,7 @@ static seg_status init(scorer *s)
                       &count->cluster_size));
     count->segment_size = count->cluster_size + count->n_clusters;
     if (model->reference.d > 0) SEG_TRY(seg_reference_copy(&model->reference, &count->reference));
+    SEG_TRY(seg_alloc(seg_rows_blocks(seg_table_rows(s->scoring->table).count), 1, &s->done));
     SEG_TRY(seg_alloc(2 * d, sizeof *s->bounds, &s->bounds));
     find_bounds(model, s->bounds, s->bounds + d);
     s->lower = s->bounds;
@@ -99,6 +100,7 @@ void scorer_release(scorer *s)
     seg_matrix_release(&s->features);
     seg_matrix_release(&s->code);
     seg_free(s->bounds);
+    seg_free(s->done);
     seg_score_summary_release(&s->count);
     *s = (scorer) { 0 };
 }
@@ -253,15 +255,37 @@ static seg_status score_chunk(scorer *s, int64_t first, int64_t n, seg_output *o
     return SEG_OK;
 }
 
-seg_status scorer_rows(scorer *s, int64_t first, int64_t end, seg_output *out)
+/* Rows from s->next on that are to be scored together: up to a chunk, and none that is done. */
+static int64_t chunk_of(const scorer *s, int64_t rows)
+{
+    int64_t at = s->next;
+
+    while (at < rows && at - s->next < SCORE_CHUNK && !s->done[at / SEG_BLOCK_ROWS])
+        at += SEG_BLOCK_ROWS;
+    return (at < rows ? at : rows) - s->next;
+}
+
+int64_t scorer_left(const scorer *s)
+{
+    const int64_t rows = seg_table_rows(s->scoring->table).count;
+    int64_t left = 0;
+
+    for (int64_t at = s->next; at < rows; at += SEG_BLOCK_ROWS)
+        if (!s->done[at / SEG_BLOCK_ROWS])
+            left += rows - at < SEG_BLOCK_ROWS ? rows - at : SEG_BLOCK_ROWS;
+    return left;
+}
+
+seg_status scorer_rows(scorer *s, int64_t most, seg_output *out)
 {
     const int64_t rows = seg_table_rows(s->scoring->table).count;
 
-    if (end > rows) end = rows;
-    for (; first < end; first += SCORE_CHUNK) {
+    while (most > 0 && s->next < rows) {
+        const int64_t n = chunk_of(s, rows);
         SEG_TRY(seg_fault("score_rows", SEG_ERR_IO));
-        const int64_t n = end - first < SCORE_CHUNK ? end - first : SCORE_CHUNK;
-        SEG_TRY(score_chunk(s, first, n, out));
+        if (n > 0) SEG_TRY(score_chunk(s, s->next, n, out));
+        s->next += n > 0 ? n : SEG_BLOCK_ROWS; /* a block that is done */
+        most -= n;
         seg_progress_add(n);
     }
     return SEG_OK;

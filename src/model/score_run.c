@@ -4,6 +4,7 @@
 #include "score_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
+#include "segmpi/stop.h"
 #include "segmpi/timer.h"
 
 #define STEP (8 * SCORE_CHUNK) /* rows between two agreements */
@@ -34,16 +35,19 @@ void seg_score_summary_release(seg_score_summary *summary)
     *summary = (seg_score_summary) { 0 };
 }
 
-/* All ranks agree as often as the one with the most rows: an error on one ends all soon. */
+/* All ranks agree as often as the one with the most rows: an error on one ends all soon.  A stop
+ * waits for the first step, so that a run that goes on gets somewhere. */
 static seg_status score_rows(seg_comm *comm, scorer *s, seg_output *out)
 {
-    const seg_rows rows = seg_table_rows(s->scoring->table);
-    int64_t most = rows.count;
+    int64_t most = scorer_left(s);
 
     seg_max_int64(comm, &most, 1);
-    seg_progress_begin("scoring", rows.count, "clients per rank");
-    for (int64_t first = 0; first < most; first += STEP)
-        SEG_TRY(seg_agree(comm, scorer_rows(s, first, first + STEP, out)));
+    seg_progress_begin("scoring", most, "clients per rank");
+    for (; most > 0; most -= STEP) {
+        s->last = scorer_rows(s, STEP, out);
+        seg_stop_hold(false);
+        SEG_TRY(seg_agree(comm, s->last));
+    }
     seg_progress_end(NULL);
     return SEG_OK;
 }
@@ -106,13 +110,18 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
     double begin;
 
     *summary = (seg_score_summary) { 0 };
+    seg_stop_hold(true); /* until there is something to keep */
     SEG_TRY_OR_DONE(seg_agree(comm, scorer_init(kernels, scoring, &s)));
     seg_phase_begin("sample");
     SEG_TRY_OR_DONE(score_gate(comm, &s));
     SEG_TRY_OR_DONE(seg_output_start_rows(comm, out, score_declare(scoring, s.array, out)));
     seg_phase_begin("scoring");
     begin = seg_time_now();
-    SEG_TRY_OR_DONE(score_rows(comm, &s, out));
+    if (scoring->resume) SEG_TRY_OR_DONE(score_partial_load(comm, &s, out));
+    status = score_rows(comm, &s, out);
+    seg_stop_hold(true); /* the rest does not take long */
+    if (status == SEG_ERR_INTERRUPTED) status = score_partial_save(comm, &s, out);
+    SEG_TRY_OR_DONE(status);
     seg_phase_begin("syncing");
     SEG_TRY_OR_DONE(seg_output_end_rows(comm, out, SEG_OK));
     sum_up(comm, &s, seg_time_now() - begin, summary);
@@ -127,6 +136,7 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
     score_warn(&scoring->model->reference, &summary->reference);
     seg_phase_begin("checking");
     SEG_TRY_OR_DONE(finish(comm, &s, &summary->reference, &csv, provenance, out));
+    if (seg_comm_rank(comm) == 0) score_partial_remove(scoring);
 done:
     seg_phase_end();
     seg_csv_output_release(&csv);

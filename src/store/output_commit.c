@@ -5,6 +5,7 @@
 
 #include "segmpi/memory.h"
 #include "segmpi/stop.h"
+#include "segmpi/text.h"
 #include "store_internal.h"
 
 /* ---- who wrote what ---- */
@@ -16,15 +17,15 @@ static int by_first(const void *a, const void *b)
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
-/* Every block once.  Sorts `run`. */
-static seg_status check_runs(const row_array *a, int64_t n, row_run *run)
+/* Every block once, or at most once.  Sorts `run`. */
+static seg_status check_runs(const row_array *a, int64_t n, row_run *run, bool partial)
 {
     int64_t next = 0, r = 0;
 
     qsort(run, (size_t)n, sizeof *run, by_first);
-    for (; r < n && run[r].first == next; r++)
-        next += run[r].count;
-    if (r == n && next == seg_rows_blocks((int64_t)a->dim[0])) return SEG_OK;
+    for (; r < n && (run[r].first == next || (partial && run[r].first > next)); r++)
+        next = run[r].first + run[r].count;
+    if (r == n && (partial || next == seg_rows_blocks((int64_t)a->dim[0]))) return SEG_OK;
     return SEG_FAIL(SEG_ERR_INTERNAL, "block %lld of '%s' was not written exactly once",
                     (long long)next, a->path);
 }
@@ -44,7 +45,7 @@ static seg_status keep_peer(seg_comm *comm, row_array *a, const int64_t *n_of, c
 }
 
 /* Collective. */
-static seg_status exchange_runs(seg_comm *comm, row_array *a)
+static seg_status exchange_runs(seg_comm *comm, row_array *a, bool partial)
 {
     seg_status status = SEG_OK;
     row_run *run = NULL;
@@ -55,7 +56,7 @@ static seg_status exchange_runs(seg_comm *comm, row_array *a)
     SEG_TRY_OR_DONE(
         seg_gather_bytes(comm, a->run, a->n_runs * (int64_t)sizeof *a->run, &run, &bytes));
     seg_status local = keep_peer(comm, a, n_of, run);
-    if (local == SEG_OK) local = check_runs(a, bytes / (int64_t)sizeof *run, run);
+    if (local == SEG_OK) local = check_runs(a, bytes / (int64_t)sizeof *run, run, partial);
     status = seg_agree(comm, local);
 done:
     seg_free(n_of);
@@ -186,6 +187,17 @@ static seg_status publish(seg_output *out)
     return temp_publish(out);
 }
 
+seg_status seg_output_divert(seg_comm *comm, seg_output *out, const char *path)
+{
+    char *copy = NULL;
+
+    SEG_TRY(seg_agree(comm, seg_text_duplicate(path, &copy)));
+    seg_free(out->path);
+    out->path = copy;
+    out->force = out->partial = true;
+    return SEG_OK;
+}
+
 seg_status seg_output_end_rows(seg_comm *comm, seg_output *out, seg_status local)
 {
     if (local == SEG_OK && out->n_rows > 0 && !out->writing)
@@ -193,7 +205,7 @@ seg_status seg_output_end_rows(seg_comm *comm, seg_output *out, seg_status local
     SEG_TRY(seg_agree(comm, local));
     if (out->n_rows > 0) SEG_TRY(seg_agree(comm, finish_rows(out)));
     for (int i = 0; i < out->n_rows; i++)
-        SEG_TRY(exchange_runs(comm, &out->rows[i]));
+        SEG_TRY(exchange_runs(comm, &out->rows[i], out->partial));
     out->ended = true;
     return SEG_OK;
 }

@@ -142,6 +142,7 @@ struct seg_output {
     bool root;  /* this rank makes the skeleton */
     bool force;
     bool writing; /* `file` is open for rows, on all ranks */
+    bool partial; /* arrays may miss blocks */
     bool ended;   /* rows are complete, closed and synced */
     int lock;     /* root: descriptor that holds the temporary file's lock, -1 otherwise */
     hid_t file;   /* root: while the skeleton is made; all: while rows are written; -1 else */

@@ -275,3 +275,54 @@ def test_what_has_moved_is_warned_of(segmpi, folder):
     assert drift[names[0]]["psi"] > 0.25 > drift[names[1]]["psi"] and drift[names[5]]["missing_share"] == 0.1
     few = segmpi("score", folder / "model.h5", folder / "few.h5", "-o", folder / "x.h5", "--force")
     assert warnings(few) == []  # of one client nothing can be said
+
+
+# ---- a run that is asked to stop ----
+
+
+@pytest.fixture(scope="module")
+def many(segmpi, folder):
+    """a table of more than one step of a rank, and its scores"""
+    segmpi("generate", 600000, "-o", folder / "many.h5", "--seed", 3, ranks=2)
+    run_score(segmpi, folder / "model.h5", folder / "many.h5", folder / "whole.h5", ranks=2)
+    return contents(folder / "whole.h5")
+
+
+def test_a_run_that_is_stopped_is_gone_on_with(segmpi, folder, many):
+    """twice, on other numbers of ranks; a run that goes on gets somewhere, however short its time is"""
+    words = ["score", folder / "model.h5", folder / "many.h5", "-o", folder / "stopped.h5"]
+    partial, done = folder / "stopped.h5.partial", []
+    for more, ranks in (([], 1), (["--resume"], 1)):
+        found = segmpi(*words, "--max-seconds", 0.001, *more, ranks=ranks, ok=False)
+        assert found.returncode == 75 and "--resume" in messages(found)[0], found.stderr
+        assert not (folder / "stopped.h5").exists() and partial.stat().st_mode & 0o777 == 0o600
+        with h5py.File(partial) as file:
+            assert file.attrs["format"] == b"partial scores"
+            done.append(file["partial/done"][:].sum())
+    assert done == [512, 586]
+    found = segmpi(*words, "--resume", ranks=3)
+    assert "going on from" in found.stderr and not partial.exists()
+    assert differences(contents(folder / "stopped.h5"), many) == []
+
+
+def test_partial_scores_of_something_else_are_refused(segmpi, folder, many):
+    words = ["score", folder / "model.h5", folder / "new.h5", "-o", folder / "again.h5", "--resume"]
+    fresh = segmpi(*words, "--max-seconds", 0.001, ranks=2, ok=False)
+    assert fresh.returncode == 75 and "a fresh start" in fresh.stderr
+    partial = folder / "again.h5.partial"
+    kept = partial.read_bytes()
+    for other in (["--components", 2], [folder / "many.h5"]):
+        changed = [*words[:2], other[0], *words[3:]] if len(other) == 1 else [*words, *other]
+        found = segmpi(*changed, ok=False)
+        assert found.returncode == 65 and "belongs to other options or clients" in found.stderr
+    with h5py.File(partial) as file:
+        at = file["distance"].id.get_offset()
+    partial.write_bytes(kept[:at] + bytes([kept[at] ^ 1]) + kept[at + 1:])
+    found = segmpi(*words, ok=False)
+    assert found.returncode == 65 and "damaged" in found.stderr
+    partial.write_bytes(kept)
+    again = segmpi(*words, ranks=2)
+    assert "going on" in again.stderr and not partial.exists()
+    expected = contents(folder / "new-scores.h5")
+    found = contents(folder / "again.h5")
+    assert all(found[name] == expected[name] for name in ("cluster", "distance", "reference/bin_counts"))

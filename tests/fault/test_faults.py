@@ -50,6 +50,8 @@ COMMANDS = {
     "compare": (["compare", "{scores.h5}", "{scores.h5}", *JSON], ["out.json"]),
     "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv"],
               ["out.h5", "out.json", "out.csv"]),
+    "score that stops": (["score", "{model.h5}", "{clients.h5}", *OUT, "--resume", "--max-seconds", "0.001"],
+                         ["out.h5"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
                "--stability", "1"], ["out.h5", "out.json"]),
@@ -60,7 +62,7 @@ COMMANDS = {
                           ["out.h5"]),
 }
 FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
-         **dict.fromkeys(["score", "resume", "ids"], "score"),
+         **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),
          **dict.fromkeys(["previous", "match"], "fit with a match"),
          **dict.fromkeys(["autoencoder", "training", "encode", "embedding"], "fit on a code"),
