@@ -1,4 +1,4 @@
-"""jobs/fit.sbatch on a real SLURM: munged, slurmctld and one slurmd of the test's own, on 127.0.0.1, in a temporary
+"""The scripts of jobs/ on a real SLURM: munged, slurmctld and one slurmd of the test's own, on 127.0.0.1, in a temporary
 folder; they are stopped by the process ids that they have recorded."""
 
 import os
@@ -108,19 +108,28 @@ class Slurm:
     def stop(self):
         stop([self.root / "slurmd.pid", self.root / "slurmctld.pid", self.root / "munge" / "pid"])
 
-    def run(self, folder, *words, launcher, fault=""):
-        """submits fit.sbatch in `folder` and waits for it: (exit code, log)"""
-        exports = f"ALL,SEGMPI_HOME={TOP},SEGMPI_LAUNCHER={launcher},SEGMPI_FAULT={fault}"
+    def submit(self, folder, *words, launcher, fault="", restarts=0):
+        """fit.sbatch in `folder`: (number, log)"""
+        exports = f"ALL,SEGMPI_HOME={TOP},SEGMPI_LAUNCHER={launcher},SEGMPI_FAULT={fault},SEGMPI_RESTARTS={restarts}"
         job = self.call("sbatch", "--parsable", "--ntasks=4", "--mem-per-cpu=500M", f"--export={exports}",
                         TOP / "jobs" / "fit.sbatch", *words, cwd=folder).strip()
+        return job, folder / f"segmpi-fit.{job}.log"
 
-        def ended():
-            words = dict(w.split("=", 1) for w in self.call("scontrol", "-o", "show", "job", job).split() if "=" in w)
-            return words if words["JobState"] in ("COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL") else None
+    def job(self, number):
+        shown = self.call("scontrol", "-o", "show", "job", number).split()
+        return dict(word.split("=", 1) for word in shown if "=" in word)
 
-        job_is = wait_for(ended, 60) or pytest.fail("the job did not end")
-        log = folder / f"segmpi-fit.{job}.log"
-        return int(job_is["ExitCode"].split(":")[0]), log.read_text() if log.exists() else ""
+    def ended(self, number, seconds=60):
+        def state():
+            job = self.job(number)
+            return job if job["JobState"] in ("COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL", "CANCELLED") else None
+
+        return wait_for(state, seconds) or pytest.fail("the job did not end")
+
+    def run(self, folder, *words, **how):
+        """submits fit.sbatch in `folder` and waits for it: (exit code, log)"""
+        number, log = self.submit(folder, *words, **how)
+        return int(self.ended(number)["ExitCode"].split(":")[0]), log.read_text() if log.exists() else ""
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +187,52 @@ def test_a_killed_rank_ends_the_job(slurm, clients, tmp_path, launcher):
     assert code in (137, 143), log
     assert time.monotonic() - begin < 30
     assert not (tmp_path / "m.h5").exists()
+
+
+@pytest.mark.parametrize("launcher", ["srun", "mpirun"])
+def test_a_warned_job_is_requeued_and_goes_on(segmpi, slurm, clients, tmp_path, launcher):
+    """SLURM's warning, here by scancel; the job comes back with its number and finds what it would have found"""
+    words = ["-k", "12", "--n-init", "200", "--tol", "0", "--stability", "0"]
+    number, log = slurm.submit(tmp_path, clients, "-o", "m.h5", *words, launcher=launcher, restarts=1)
+    text = lambda: log.read_text() if log.exists() else ""
+    assert wait_for(lambda: "restarts ..." in text(), 30), text()
+    slurm.call("scancel", "--batch", "--signal=USR1", number)
+    assert wait_for(lambda: slurm.job(number)["Restarts"] == "1", 30), text()
+    assert f"job {number}: exit code 75, goes back into the queue (restart 1 of 1)" in text()
+    assert list(tmp_path.glob("*checkpoint*")) and not (tmp_path / "m.h5").exists()
+    wait_for(lambda: slurm.job(number)["JobState"] == "PENDING", 10)
+    slurm.call("scontrol", "update", f"JobId={number}", "StartTime=now")
+    assert slurm.ended(number)["ExitCode"] == "0:0", text()
+    segmpi("fit", clients, "-o", tmp_path / "one.h5", *words, ranks=2)
+    with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "m.h5") as other:
+        assert one.attrs["model_id"] == other.attrs["model_id"]
+    assert not list(tmp_path.glob("*checkpoint*"))
+
+
+def test_a_job_that_is_cancelled_stays_so(slurm, clients, tmp_path):
+    words = ["-k", "12", "--n-init", "500", "--tol", "0"]
+    number, log = slurm.submit(tmp_path, clients, "-o", "m.h5", *words, launcher="srun", restarts=3)
+    assert wait_for(lambda: log.exists() and "restarts ..." in log.read_text(), 30)
+    slurm.call("scancel", number)
+    assert slurm.ended(number)["JobState"] == "CANCELLED"
+    assert slurm.job(number)["Restarts"] == "0" and "queue" not in log.read_text()
+
+
+def test_a_night_is_a_chain_that_fails_loudly(segmpi, slurm, tmp_path):
+    segmpi("generate", 3000, "-o", tmp_path / "old.h5", "--csv", tmp_path / "new.csv")
+    segmpi("fit", tmp_path / "old.h5", "-o", tmp_path / "model.h5", "-k", 4, "--stability", 0)
+    env = {**slurm.env, "SEGMPI_LAUNCHER": "mpirun", "SEGMPI_POLL": "0.5", "SEGMPI_SBATCH": "--ntasks=2 --mem-per-cpu=300M"}
+
+    def night(csv, **more):
+        words = [TOP / "jobs" / "nightly.sh", tmp_path / "model.h5", tmp_path / "nights", csv]
+        return subprocess.run(words, env={**env, **more}, capture_output=True, text=True, timeout=100)
+
+    first = night(tmp_path / "new.csv", SEGMPI_GATE="psi=0.25")
+    assert first.returncode == 0, first.stderr
+    folder = Path(first.stdout.strip())
+    assert (tmp_path / "nights" / "latest").resolve() == folder
+    assert {"clients.h5", "scores.h5", "compare.json", "report"} <= set(os.listdir(folder))
+    (tmp_path / "bad.csv").write_text("id,BALANCE\n1,2\n")
+    second = night(tmp_path / "bad.csv")
+    assert second.returncode == 1 and "JobName=segmpi-score" in second.stderr, second.stderr
+    assert (tmp_path / "nights" / "latest").resolve() == folder
