@@ -7,6 +7,7 @@
 
 #include "segmpi/comm.h"
 #include "segmpi/migration.h"
+#include "segmpi/pseudonym.h"
 #include "segmpi/reference.h"
 #include "segmpi/segment.h"
 
@@ -15,6 +16,7 @@ typedef struct seg_scored {
     const char *file; /* base name; borrowed from the path */
     char created[40]; /* "" if the file does not say */
     char model_id[SEG_MODEL_ID];
+    char pseudonym_key[SEG_KEY_FINGERPRINT]; /* "" where ids are no pseudonyms */
     bool is_model;
     int64_t clients;
     int n_segments;

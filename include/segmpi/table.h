@@ -10,6 +10,7 @@
 
 #include "segmpi/comm.h"
 #include "segmpi/provenance.h"
+#include "segmpi/pseudonym.h"
 #include "segmpi/rows.h"
 #include "segmpi/store.h"
 
@@ -26,6 +27,8 @@ typedef struct seg_table_opts {
     const char *const *features; /* [n_features] */
     const char *weights; /* the column that says how often a client counts: whole numbers from 0 to
                     2^31 - 1; it is no feature; NULL: every client counts once */
+    const seg_key
+        *key; /* ids are read as pseudonyms by it; borrowed by the table; NULL: as they are */
 } seg_table_opts;
 
 typedef struct seg_table seg_table;
@@ -56,6 +59,8 @@ seg_status seg_table_read(seg_table *table, int64_t first, int64_t count, double
 const int32_t *seg_table_weights(const seg_table *table);
 /* Local.  Type of the ids and bytes of a text; false if the table has none. */
 bool seg_table_id_type(const seg_table *table, seg_type *type, int *width);
+/* Local.  Fingerprint of the key where ids are pseudonyms, stored or made; "" otherwise. */
+const char *seg_table_pseudonym_key(const seg_table *table);
 /* Local.  Ids of rows [first, first + count) of this rank's range, of that type. */
 seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids);
 /* Collective.  Clients whose id another client before them has; reads all ids, more than once where
@@ -85,17 +90,21 @@ typedef struct seg_csv_opts {
     const char *exclude_columns;
     int n_features; /* above 0: these columns and no others; they are numbers */
     const char *const *features;
-    char delimiter;        /* 0: detected */
-    char decimal;          /* 0: detected; '.' or ',' */
-    char thousands;        /* 0: none; between groups of three digits: , . ' _ or a blank */
-    const char *missing;   /* comma-separated markers besides the usual ones; NULL: none */
-    int64_t skip_bad_rows; /* bad rows to leave out at most; 0: the first one ends the run */
-    bool float32;          /* store features as float32 */
+    char delimiter;           /* 0: detected */
+    char decimal;             /* 0: detected; '.' or ',' */
+    char thousands;           /* 0: none; between groups of three digits: , . ' _ or a blank */
+    const char *missing;      /* comma-separated markers besides the usual ones; NULL: none */
+    int64_t skip_bad_rows;    /* bad rows to leave out at most; 0: the first one ends the run */
+    bool float32;             /* store features as float32 */
+    const char *pseudonymize; /* file with a key (segmpi/pseudonym.h): ids are stored as pseudonyms;
+                                 NULL: as they are */
+    const char *exclude_ids; /* file with ids, one in a line, whose rows are left out; NULL: none */
 } seg_csv_opts;
 
 typedef struct seg_csv_summary {
-    int64_t rows;     /* clients written */
-    int64_t bad_rows; /* left out */
+    int64_t rows;          /* clients written */
+    int64_t bad_rows;      /* left out */
+    int64_t excluded_rows; /* left out by exclude_ids */
     int64_t missing_cells;
     int64_t repeated_ids; /* left to the caller: seg_table_repeated_ids() */
     int d;

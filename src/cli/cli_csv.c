@@ -93,6 +93,20 @@ const cli_shared_row cli_csv_rows[] = {
         .value = &opts.csv.skip_bad_rows,
         .most = 9e18,
         .marks = CLI_RECORDED } },
+    { CLI_CSV,
+      { .name = "pseudonymize",
+        .argument = "KEYFILE",
+        .help = "store ids as pseudonyms, HMAC-SHA-256 with the bytes of this file (mode 600, at "
+                "least 16), of which only a fingerprint is stored",
+        .kind = CLI_FILE,
+        .value = &opts.csv.pseudonymize } },
+    { CLI_CSV,
+      { .name = "exclude-ids",
+        .argument = "FILE",
+        .help =
+            "leave out clients who objected: their ids, one in a line, as they stand in the CSV",
+        .kind = CLI_FILE,
+        .value = &opts.csv.exclude_ids } },
 };
 
 const int cli_n_csv_rows = (int)(sizeof cli_csv_rows / sizeof *cli_csv_rows);

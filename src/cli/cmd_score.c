@@ -64,6 +64,7 @@ typedef struct job {
     char partial[4096];  /* what is kept of a run that is asked to stop */
     char *identity;      /* owned */
     seg_csv_summary csv;
+    seg_key key; /* of pseudonyms */
     seg_table *table;
 } job;
 
@@ -144,15 +145,31 @@ done:
     return status;
 }
 
+/* Collective.  Pseudonyms of the ids of a table; those of CSV are made by its import. */
+static seg_status read_key(job *j, seg_table_opts *table)
+{
+    const seg_csv_opts *csv = j->session->csv;
+
+    if (csv->exclude_ids)
+        return SEG_FAIL(SEG_ERR_USAGE,
+                        "--exclude-ids is for CSV; leave the clients out when '%s' is imported",
+                        j->session->arguments[1]);
+    if (!csv->pseudonymize) return SEG_OK;
+    SEG_TRY(seg_key_read(j->session->comm, csv->pseudonymize, &j->key));
+    table->key = &j->key;
+    return SEG_OK;
+}
+
 /* Collective. */
 static seg_status open_clients(job *j)
 {
-    const seg_table_opts table = { .dataset = opts.dataset,
-                                   .n_features = j->model.prep.d,
-                                   .features = (const char *const *)j->model.prep.names };
+    seg_table_opts table = { .dataset = opts.dataset,
+                             .n_features = j->model.prep.d,
+                             .features = (const char *const *)j->model.prep.names };
 
     SEG_TRY(find_format(j));
     if (j->is_csv) SEG_TRY(import_csv(j));
+    if (!j->is_csv) SEG_TRY(read_key(j, &table));
     const char *path = j->is_csv ? j->imported : j->session->arguments[1];
     seg_status status = seg_table_open(j->session->comm, path, &table, &j->table);
     if (status != SEG_OK) seg_error_while("matching the clients with the model");
@@ -161,22 +178,31 @@ static seg_status open_clients(job *j)
 
 /* ---- the run ---- */
 
-/* Local.  Options and inputs as one text: size and time tell when a file has changed. */
+/* Appends size and time of a file, which tell when it has changed. */
+static void add_file(const char *path, char *text, size_t size)
+{
+    const size_t length = strlen(text);
+    struct stat found;
+
+    if (!path || stat(path, &found) != 0) return;
+    (void)snprintf(text + length, size - length, " %lld bytes %lld.%09ld", (long long)found.st_size,
+                   (long long)found.st_mtim.tv_sec, found.st_mtim.tv_nsec);
+}
+
+/* Local.  Options, inputs and the key of pseudonyms as one text. */
 static seg_status make_identity(job *j, const char *options)
 {
     const cli_session *session = j->session;
-    const int64_t room = (int64_t)strlen(options) + 80 * (int64_t)session->n_arguments;
-    struct stat found;
+    const int64_t room = (int64_t)strlen(options) + 80 * ((int64_t)session->n_arguments + 2);
 
     if ((size_t)snprintf(j->partial, sizeof j->partial, "%s.partial", opts.output) >=
         sizeof j->partial)
         return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
     SEG_TRY(seg_alloc(room, 1, &j->identity));
-    int length = snprintf(j->identity, (size_t)room, "%s", options);
-    for (int i = 1; i < session->n_arguments && stat(session->arguments[i], &found) == 0; i++)
-        length += snprintf(j->identity + length, (size_t)(room - length), " %lld bytes %lld.%09ld",
-                           (long long)found.st_size, (long long)found.st_mtim.tv_sec,
-                           found.st_mtim.tv_nsec);
+    (void)snprintf(j->identity, (size_t)room, "%s %s", options, seg_table_pseudonym_key(j->table));
+    for (int i = 1; i < session->n_arguments; i++)
+        add_file(session->arguments[i], j->identity, (size_t)room);
+    add_file(session->csv->exclude_ids, j->identity, (size_t)room);
     return SEG_OK;
 }
 
@@ -228,6 +254,7 @@ static void job_release(job *j)
     if (*j->imported && seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
     seg_model_release(&j->model);
     seg_free(j->identity);
+    seg_key_forget(&j->key);
 }
 
 static seg_status run(cli_session *session)

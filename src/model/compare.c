@@ -57,6 +57,9 @@ static seg_status read_side(const char *path, seg_input **in, seg_scored *side)
     if (shape.rank != 1)
         return SEG_FAIL(SEG_ERR_DATA, "the labels in '%s' have the wrong shape", path);
     side->clients = shape.dim[0];
+    if (seg_input_has_attr(*in, "ids/client_id", SEG_PSEUDONYM_ATTRIBUTE))
+        SEG_TRY(seg_input_attr_text(*in, "ids/client_id", SEG_PSEUDONYM_ATTRIBUTE,
+                                    side->pseudonym_key, sizeof side->pseudonym_key));
     SEG_TRY(read_segments(*in, side));
     return seg_reference_read(*in, &side->reference);
 }
@@ -165,6 +168,9 @@ static seg_status migrate(seg_comm *comm, seg_input *const in[2], int64_t memory
             c->has_migration && c->side[s].n_segments > 0 && seg_input_has(in[s], "ids/client_id");
     }
     if (!c->has_migration) return SEG_OK;
+    if (strcmp(c->side[0].pseudonym_key, c->side[1].pseudonym_key) != 0)
+        seg_log_warning("the ids are pseudonyms by different keys, or only on one side: nobody is "
+                        "found again");
     return seg_migration_fit(comm, side, seg_comparison_segments(c), memory, &c->migration);
 }
 

@@ -62,6 +62,9 @@ seg_status score_declare(const seg_scoring *scoring, const score_array *arrays, 
         SEG_TRY(seg_output_rows(out, a->path, a->type, a->width, a->dims));
         SEG_TRY(seg_output_attr_text(out, a->path, "long_name", a->long_name));
     }
+    if (*seg_table_pseudonym_key(scoring->table))
+        SEG_TRY(seg_output_attr_text(out, "ids/client_id", SEG_PSEUDONYM_ATTRIBUTE,
+                                     seg_table_pseudonym_key(scoring->table)));
     SEG_TRY(seg_output_attr_text(out, "", "model_id", scoring->model_id));
     return declare_segments(&scoring->model->segments, out);
 }

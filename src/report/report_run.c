@@ -70,6 +70,10 @@ void seg_report_import(const char *path, const seg_csv_summary *summary)
     if (summary->bad_rows > 0)
         printf("%s bad row%s left out\n", seg_text_count(summary->bad_rows, rows, sizeof rows),
                REPORT_S(summary->bad_rows));
+    if (summary->excluded_rows > 0)
+        printf("%s excluded row%s left out\n",
+               seg_text_count(summary->excluded_rows, rows, sizeof rows),
+               REPORT_S(summary->excluded_rows));
     printf("%s of CSV", seg_text_bytes(summary->bytes, bytes, sizeof bytes));
     if (summary->parse_seconds > 0)
         printf(", %.0f MB/s", 1e-6 * (double)summary->bytes / summary->parse_seconds);

@@ -5,6 +5,7 @@
 #include "csv_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
+#include "segmpi/pseudonym.h"
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
 
@@ -20,6 +21,8 @@ typedef struct importer {
     const seg_csv_opts *opts;
     csv_plan plan;
     csv_schema schema;
+    csv_excluded excluded;
+    seg_key key;       /* of pseudonyms */
     csv_start *starts; /* [ranks], owned */
     csv_total total;
     uint64_t fingerprint;
@@ -41,6 +44,8 @@ static void import_release(importer *m)
 {
     csv_reader_release(&m->reader);
     csv_schema_release(&m->schema);
+    csv_excluded_release(&m->excluded);
+    seg_key_forget(&m->key);
     seg_free(m->plan.files);
     seg_free(m->starts);
     seg_free(m->features);
@@ -150,9 +155,10 @@ static seg_status complain(importer *m, char *text, int64_t *size)
 
     *size = 0;
     for (int r = 0; r < seg_comm_rank(m->comm); r++)
-        shown += m->starts[r].bad;
+        shown += m->starts[r].dropped - m->starts[r].excluded;
     csv_reader_init(&m->plan, mine, &reader);
-    for (int64_t i = 0; i < mine->bad && shown + i < BAD_SHOWN && status == SEG_OK; i++) {
+    for (int64_t i = 0;
+         i < mine->dropped - mine->excluded && shown + i < BAD_SHOWN && status == SEG_OK; i++) {
         status = csv_reader_next_bad(&reader, m->row, line, sizeof line);
         if (status != SEG_OK) break;
         memcpy(text + *size, line, sizeof line);
@@ -165,7 +171,8 @@ static seg_status complain(importer *m, char *text, int64_t *size)
 /* All ranks have the same complaints, so they decide alike. */
 static seg_status judge_bad_rows(importer *m, const char *lines, int64_t size)
 {
-    const long long bad = (long long)m->total.bad, most = (long long)m->opts->skip_bad_rows;
+    const long long bad = (long long)(m->total.dropped - m->total.excluded),
+                    most = (long long)m->opts->skip_bad_rows;
 
     if (bad > most)
         return SEG_FAIL(SEG_ERR_DATA, "%lld bad row%s, --skip-bad-rows allows %lld; the first: %s",
@@ -182,7 +189,7 @@ static seg_status report_bad_rows(importer *m)
     seg_status status = SEG_OK;
     int64_t size = 0, total = 0;
 
-    if (m->total.bad == 0) return SEG_OK;
+    if (m->total.dropped == m->total.excluded) return SEG_OK;
     SEG_TRY(seg_agree(m->comm, complain(m, mine, &size)));
     SEG_TRY_OR_DONE(seg_gather_bytes(m->comm, mine, size, &all, &total));
     SEG_TRY_OR_DONE(judge_bad_rows(m, all, total));
@@ -202,17 +209,21 @@ static int64_t next_block(const csv_plan *plan, int64_t row)
 static void deal_rows(importer *m)
 {
     const csv_start *mine = &m->starts[seg_comm_rank(m->comm)];
-    const int64_t rows = m->total.records - m->total.bad;
+    const int64_t rows = m->total.records - m->total.dropped;
     const int64_t block_bytes = m->plan.block_rows * m->schema.d * (int64_t)sizeof(double);
     int64_t blocks = ROUND_BYTES / block_bytes;
 
     m->first = next_block(&m->plan, mine->row);
-    m->end = next_block(&m->plan, mine->row + mine->records - mine->bad);
+    m->end = next_block(&m->plan, mine->row + mine->records - mine->dropped);
     if (m->first > rows) m->first = rows;
     if (m->end > rows) m->end = rows;
     if (blocks > ROUND_BLOCKS) blocks = ROUND_BLOCKS;
     m->round_rows = (blocks > 1 ? blocks : 1) * m->plan.block_rows;
     m->id_texts = m->total.id_texts > 0;
+    if (m->opts->pseudonymize) {
+        m->id_texts = true;
+        m->total.id_width = SEG_PSEUDONYM;
+    }
 }
 
 static seg_status round_init(importer *m)
@@ -240,7 +251,7 @@ static seg_status declare(importer *m, const seg_provenance *provenance, seg_out
         texts[schema->target[t]] = schema->names[t];
         texts[schema->d + schema->target[t]] = schema->originals[t];
     }
-    SEG_TRY_OR_DONE(seg_output_dim(out, "client", m->total.records - m->total.bad));
+    SEG_TRY_OR_DONE(seg_output_dim(out, "client", m->total.records - m->total.dropped));
     SEG_TRY_OR_DONE(seg_output_names(out, "feature", schema->d, texts));
     SEG_TRY_OR_DONE(seg_output_texts(out, "feature_original", "feature", texts + schema->d));
     SEG_TRY_OR_DONE(seg_output_rows(out, "features", type, 0, "client,feature"));
@@ -249,6 +260,9 @@ static seg_status declare(importer *m, const seg_provenance *provenance, seg_out
             seg_output_rows(out, "ids/client_id", SEG_TEXT, (int)m->total.id_width, "client"));
     else if (schema->id >= 0)
         SEG_TRY_OR_DONE(seg_output_rows(out, "ids/client_id", SEG_INT64, 0, "client"));
+    if (m->opts->pseudonymize)
+        SEG_TRY_OR_DONE(seg_output_attr_text(out, "ids/client_id", SEG_PSEUDONYM_ATTRIBUTE,
+                                             m->key.fingerprint));
     SEG_TRY_OR_DONE(seg_output_rows(out, "ids/source_row", SEG_INT64, 0, "client"));
     SEG_TRY_OR_DONE(seg_provenance_write(provenance, out));
 done:
@@ -259,11 +273,16 @@ done:
 static seg_status store_id(importer *m, const csv_cell *id, int64_t i)
 {
     const int64_t width = m->id_texts ? m->total.id_width : (int64_t)sizeof(int64_t);
-    char *to = m->ids + i * width;
+    char *to = m->ids + i * width, text[CSV_ID_MOST + 1];
     int64_t value = 0;
     bool same;
 
     memset(to, 0, (size_t)width);
+    if (m->opts->pseudonymize) {
+        if (!csv_cell_copy(id, text, sizeof text))
+            return SEG_FAIL(SEG_ERR_IO, "an id is not what it was");
+        return seg_pseudonym(&m->key, text, strlen(text), to);
+    }
     if (m->id_texts) {
         same = csv_cell_copy(id, to, width + 1); /* the NUL falls on an id that is still to come */
     } else {
@@ -327,7 +346,7 @@ static seg_status write_rounds(importer *m, int64_t first, int64_t end, seg_outp
  * but not in each round, or all of them would always write at the same time. */
 static seg_status write_rows(importer *m, seg_output *out)
 {
-    const int64_t rows = m->total.records - m->total.bad, step = ROUNDS * m->round_rows;
+    const int64_t rows = m->total.records - m->total.dropped, step = ROUNDS * m->round_rows;
     int64_t most = m->end - m->first;
 
     seg_phase_begin("reading rows");
@@ -376,18 +395,33 @@ static void fill_provenance(const importer *m, const char *input_name, seg_prove
     provenance->input_bytes = m->bytes;
     provenance->input_fingerprint = m->fingerprint;
     provenance->rows_read = m->total.records;
-    provenance->rows_kept = m->total.records - m->total.bad;
-    provenance->rows_dropped = m->total.bad;
+    provenance->rows_kept = m->total.records - m->total.dropped;
+    provenance->rows_dropped = m->total.dropped;
+}
+
+/* The key of pseudonyms and the clients who objected. */
+static seg_status read_private(importer *m)
+{
+    const seg_csv_opts *opts = m->opts;
+
+    if (m->schema.id < 0 && (opts->pseudonymize || opts->exclude_ids))
+        return SEG_FAIL(SEG_ERR_USAGE, "there is no column of ids for --%s; --id-column names one",
+                        opts->pseudonymize ? "pseudonymize" : "exclude-ids");
+    if (opts->pseudonymize) SEG_TRY(seg_key_read(m->comm, opts->pseudonymize, &m->key));
+    if (!opts->exclude_ids) return SEG_OK;
+    m->plan.excluded = &m->excluded;
+    return csv_excluded_read(m->comm, opts->exclude_ids, &m->excluded);
 }
 
 static seg_status import_files(importer *m, seg_provenance *provenance, seg_output *out)
 {
     char names[1000];
 
+    SEG_TRY(read_private(m));
     SEG_TRY(count_rows(m));
     SEG_TRY(seg_agree(m->comm, seg_alloc(m->schema.d, sizeof *m->row, &m->row)));
     SEG_TRY(report_bad_rows(m));
-    if (m->total.records == m->total.bad)
+    if (m->total.records == m->total.dropped)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' has no good data rows", m->plan.paths[0]);
     deal_rows(m);
     SEG_TRY(seg_agree(m->comm, round_init(m)));
@@ -422,8 +456,9 @@ seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenan
     seg_phase_begin("checking and syncing");
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, SEG_OK));
     seg_phase_end();
-    *summary = (seg_csv_summary) { .rows = m.total.records - m.total.bad,
-                                   .bad_rows = m.total.bad,
+    *summary = (seg_csv_summary) { .rows = m.total.records - m.total.dropped,
+                                   .bad_rows = m.total.dropped - m.total.excluded,
+                                   .excluded_rows = m.total.excluded,
                                    .missing_cells = m.missing,
                                    .d = m.schema.d,
                                    .bytes = m.bytes,

@@ -149,6 +149,21 @@ csv_verdict csv_record_cells(const csv_dialect *dialect, csv_view view, int most
 void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,
                          size_t size);
 
+/* ---- clients who are left out ---- */
+
+typedef struct csv_excluded {
+    int64_t n, n_slots;
+    char *text;    /* all ids, each with its NUL; owned */
+    int64_t *slot; /* [n_slots] place of an id in `text` + 1, 0: free; owned */
+} csv_excluded;
+
+/* Collective.  Rank 0 reads the list; empty if path is NULL.  The caller releases it, also after a
+ * failure. */
+seg_status csv_excluded_read(seg_comm *comm, const char *path, csv_excluded *excluded);
+void csv_excluded_release(csv_excluded *excluded);
+/* Local.  `excluded` may be NULL. */
+bool csv_is_excluded(const csv_excluded *excluded, const csv_cell *id);
+
 /* ---- files ---- */
 
 /* The bytes [0, size) count: blanks and line ends at the end of the file do not. */
@@ -179,6 +194,7 @@ typedef struct csv_plan {
     int64_t window_bytes;     /* CSV_WINDOW */
     int64_t block_rows;       /* SEG_BLOCK_ROWS */
     bool skip_bad;
+    const csv_excluded *excluded; /* borrowed; NULL: nobody */
 } csv_plan;
 
 /* Local.  Opens a file and finds how many of its bytes count; the header is not known yet. */
@@ -212,7 +228,8 @@ void csv_dialect_note(const csv_dialect *dialect);
 /* Records that follow the line feeds of one kind; all int64, so that they travel as they are. */
 typedef struct csv_count {
     int64_t records;
-    int64_t bad;      /* counted only where bad records may be skipped */
+    int64_t dropped;  /* bad ones, where they may be skipped, and excluded ones */
+    int64_t excluded; /* of these */
     int64_t id_width; /* the longest id, in bytes */
     int64_t id_texts; /* ids that are no int64 */
     int64_t first_file, first_offset, first_line;
@@ -237,14 +254,14 @@ int64_t csv_plan_pieces(const csv_plan *plan);
 /* Where a rank's first record stands, and what all ranks have. */
 typedef struct csv_start {
     int file;
-    int64_t offset, line; /* of the first record, if the range has one */
-    int64_t record;       /* its number among all records */
-    int64_t row;          /* its number among the good ones */
-    int64_t records, bad; /* in the range */
+    int64_t offset, line;               /* of the first record, if the range has one */
+    int64_t record;                     /* its number among all records */
+    int64_t row;                        /* its number among the good ones */
+    int64_t records, dropped, excluded; /* in the range */
 } csv_start;
 
 typedef struct csv_total {
-    int64_t records, bad, id_width, id_texts;
+    int64_t records, dropped, excluded, id_width, id_texts;
 } csv_total;
 
 /* Local.  From the scans of all ranks in order: start[r] for each, and the total. */

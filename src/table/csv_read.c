@@ -84,7 +84,8 @@ seg_status csv_reader_next(csv_reader *reader, double *row, csv_record *record)
     SEG_TRY(seg_fault("csv_parse", SEG_ERR_DATA));
     do
         SEG_TRY(step(reader, row, record, &verdict));
-    while (verdict == CSV_BAD && reader->plan->skip_bad);
+    while (verdict == CSV_BAD ? reader->plan->skip_bad
+                              : csv_is_excluded(reader->plan->excluded, &record->id));
     if (verdict == CSV_GOOD) return SEG_OK;
 
     csv_record_complain(reader->plan->schema, record, text, sizeof text);

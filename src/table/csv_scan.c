@@ -71,10 +71,14 @@ static seg_status count_record(scanner *s, int64_t offset)
     }
     if (s->plan->schema->id < 0 && !s->plan->skip_bad) return SEG_OK;
     SEG_TRY(judge(s, offset, &record, &verdict));
-    if (verdict == CSV_BAD)
-        count->bad += s->plan->skip_bad;
-    else if (s->plan->schema->id >= 0)
+    if (verdict == CSV_BAD) {
+        count->dropped += s->plan->skip_bad;
+    } else if (csv_is_excluded(s->plan->excluded, &record.id)) {
+        count->dropped++;
+        count->excluded++;
+    } else if (s->plan->schema->id >= 0) {
         count_id(&record.id, count);
+    }
     return SEG_OK;
 }
 
@@ -169,7 +173,7 @@ void csv_scan_resolve(int n, const csv_scan *scans, csv_start *starts, csv_total
                                        &scan->count[CSV_CERTAIN] };
         csv_start *start = &starts[r];
 
-        *start = (csv_start) { .record = total->records, .row = total->records - total->bad };
+        *start = (csv_start) { .record = total->records, .row = total->records - total->dropped };
         for (int c = 0; c < 2; c++) {
             const csv_count *count = counts[c];
             if (start->records == 0 && count->records > 0) {
@@ -178,12 +182,14 @@ void csv_scan_resolve(int n, const csv_scan *scans, csv_start *starts, csv_total
                 start->line = count->first_line + (c == 0 ? line : 0);
             }
             start->records += count->records;
-            start->bad += count->bad;
+            start->dropped += count->dropped;
+            start->excluded += count->excluded;
             total->id_texts += count->id_texts;
             if (count->id_width > total->id_width) total->id_width = count->id_width;
         }
         total->records += start->records;
-        total->bad += start->bad;
+        total->dropped += start->dropped;
+        total->excluded += start->excluded;
         line = scan->certain ? scan->lines : line + scan->lines;
         open = (scan->quotes & 1) ^ (scan->certain ? 0 : open);
     }

@@ -1,5 +1,6 @@
 /* The table: selected columns of an HDF5 file, read by row range into doubles.  Every rank opens
  * the file for itself; nothing that is read is collective. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,9 @@ struct seg_table {
     bool whole;     /* all columns, in the order of the file */
     double *buffer; /* one slice as it stands in the file: whole rows, or one column; owned */
     bool has_ids;
-    seg_shape id;
+    seg_shape id, stored_id;                 /* as they are read, and as they stand in the file */
+    const seg_key *key;                      /* of pseudonyms to be made; NULL: none; borrowed */
+    char pseudonym_key[SEG_KEY_FINGERPRINT]; /* "" if ids are what they were */
     int64_t infinite;
     int weight_column; /* number in the file; -1: none */
     char *weight_name; /* in a group of columns; owned */
@@ -110,6 +113,28 @@ static seg_status find_ids(seg_table *table)
                     seg_input_path(table->in));
 }
 
+/* Local.  Ids that are pseudonyms, or become some. */
+static seg_status find_pseudonyms(seg_table *table, const seg_key *key)
+{
+    char clean[200];
+
+    table->stored_id = table->id;
+    if (table->has_ids && seg_input_has_attr(table->in, IDS, SEG_PSEUDONYM_ATTRIBUTE))
+        SEG_TRY(seg_input_attr_text(table->in, IDS, SEG_PSEUDONYM_ATTRIBUTE, table->pseudonym_key,
+                                    sizeof table->pseudonym_key));
+    if (!key) return SEG_OK;
+    (void)seg_text_clean(seg_table_path(table), clean, sizeof clean);
+    if (!table->has_ids)
+        return SEG_FAIL(SEG_ERR_USAGE, "there are no ids in '%s' for --pseudonymize", clean);
+    if (*table->pseudonym_key)
+        return SEG_FAIL(SEG_ERR_USAGE, "the ids in '%s' are pseudonyms already", clean);
+    table->key = key;
+    table->id.type = SEG_TEXT;
+    table->id.width = SEG_PSEUDONYM;
+    memcpy(table->pseudonym_key, key->fingerprint, sizeof table->pseudonym_key);
+    return SEG_OK;
+}
+
 /* Local.  *out is the caller's to free, also on failure. */
 static seg_status open_table(const char *path, const seg_table_opts *opts, seg_table **out)
 {
@@ -127,7 +152,8 @@ static seg_status open_table(const char *path, const seg_table_opts *opts, seg_t
         seg_alloc(SEG_SLICE_ROWS,
                   (size_t)(table->source.is_group ? 1 : table->source.n) * sizeof *table->buffer,
                   &table->buffer));
-    return find_ids(table);
+    SEG_TRY(find_ids(table));
+    return find_pseudonyms(table, opts->key);
 }
 
 static uint64_t hash_names(const seg_table *table)
@@ -222,9 +248,48 @@ bool seg_table_id_type(const seg_table *table, seg_type *type, int *width)
     return table->has_ids;
 }
 
+const char *seg_table_pseudonym_key(const seg_table *table)
+{
+    return table->pseudonym_key;
+}
+
+/* The pseudonym of an id as it stands in the file; numbers are written out. */
+static seg_status make_pseudonym(const seg_table *table, const char *id, char *pseudonym)
+{
+    char digits[24];
+    int64_t number;
+
+    if (table->stored_id.type == SEG_TEXT) {
+        const char *end = memchr(id, '\0', (size_t)table->stored_id.width);
+        return seg_pseudonym(table->key, id,
+                             end ? (size_t)(end - id) : (size_t)table->stored_id.width, pseudonym);
+    }
+    memcpy(&number, id, sizeof number);
+    (void)snprintf(digits, sizeof digits, "%" PRId64, number);
+    return seg_pseudonym(table->key, digits, strlen(digits), pseudonym);
+}
+
+static seg_status read_pseudonyms(seg_table *table, int64_t first, int64_t count, char *ids)
+{
+    const bool text = table->stored_id.type == SEG_TEXT;
+    const int64_t width = text ? table->stored_id.width : (int64_t)sizeof(int64_t);
+    seg_status status = SEG_OK;
+    char *stored = NULL;
+
+    SEG_TRY_OR_DONE(seg_alloc(count, (size_t)width, &stored));
+    SEG_TRY_OR_DONE(
+        seg_input_read(table->in, IDS, text ? SEG_TEXT : SEG_INT64, first, count, stored));
+    for (int64_t i = 0; i < count; i++)
+        SEG_TRY_OR_DONE(make_pseudonym(table, stored + i * width, ids + i * SEG_PSEUDONYM));
+done:
+    seg_free(stored);
+    return status;
+}
+
 seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids)
 {
     SEG_TRY(seg_fault("ids_read", SEG_ERR_IO));
+    if (table->key) return read_pseudonyms(table, table->rows.first + first, count, ids);
     return seg_input_read(table->in, IDS, table->id.type, table->rows.first + first, count, ids);
 }
 

@@ -39,7 +39,8 @@ SITES = sites()
 OUT, JSON = ["-o", "out.h5"], ["--json", "out.json"]
 FEW = ["-k", "3", "--n-init", "2"]
 COMMANDS = {
-    "import": (["import", "{clients.csv}", *OUT, *JSON, "--missing", "none"], ["out.h5", "out.json"]),
+    "import": (["import", "{clients.csv}", *OUT, *JSON, "--missing", "none", "--pseudonymize", "{key}",
+                "--exclude-ids", "{key}"], ["out.h5", "out.json"]),
     "generate": (["generate", "5000", *OUT, "--csv", "out.csv"], ["out.h5", "out.csv"]),
     "fit": (["fit", "{clients.h5}", *OUT, *JSON, *FEW, "--schema", "{card_holders.ini}"], ["out.h5", "out.json"]),
     "fit from centers": (["fit", "{clients.h5}", *OUT, "-k", "3", "--init", "{model.h5}"], ["out.h5"]),
@@ -61,7 +62,8 @@ COMMANDS = {
     "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
                           ["out.h5"]),
 }
-FIRST = {"csv": "import", "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
+FIRST = {**dict.fromkeys(["csv", "pseudonym"], "import"), "generate": "generate", "centers": "fit from centers",
+         "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),
          **dict.fromkeys(["previous", "match"], "fit with a match"),
@@ -89,6 +91,8 @@ def inputs(segmpi, tmp_path_factory):
     segmpi("generate", "5000", "-o", folder / "clients.h5", ranks=2)
     segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", "-k", 3, "--n-init", 1, ranks=2)
     segmpi("score", folder / "model.h5", folder / "clients.h5", "-o", folder / "scores.h5", ranks=2)
+    (folder / "key").write_text("of pseudonyms, and one id that nobody has")
+    (folder / "key").chmod(0o600)
     shutil.copy(TOP / "data/schema/card_holders.ini", folder)
     segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", "--k-max", 4, "--n-init", 1, ranks=2)
     assert (folder / "clients.csv").stat().st_size > 4 << 20

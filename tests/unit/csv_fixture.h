@@ -105,7 +105,7 @@ static inline seg_status csv_fixture_read_rank(const csv_fixture *f, const csv_s
 {
     const int64_t block = f->plan.block_rows;
     const int64_t first = (start->row + block - 1) / block * block;
-    int64_t end = (start->row + start->records - start->bad + block - 1) / block * block;
+    int64_t end = (start->row + start->records - start->dropped + block - 1) / block * block;
     seg_status status = SEG_OK;
     csv_reader reader;
     csv_record record = { 0 };
@@ -145,7 +145,7 @@ static inline seg_status csv_fixture_read(csv_fixture *f, const csv_cut *cut, cs
         SEG_TRY_OR_DONE(
             csv_scan_pieces(&f->plan, pieces * r / ranks, pieces * (r + 1) / ranks, &scans[r]));
     csv_scan_resolve(ranks, scans, starts, total);
-    const int64_t rows = total->records - total->bad;
+    const int64_t rows = total->records - total->dropped;
     for (int r = 0; r < ranks; r++)
         SEG_TRY_OR_DONE(csv_fixture_read_rank(f, &starts[r], rows, take, context, &row));
     if (row != rows) abort();

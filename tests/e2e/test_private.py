@@ -1,0 +1,148 @@
+"""Ids as pseudonyms, judged by Python's hmac; clients who objected; and no id where none is asked for."""
+
+import hashlib
+import hmac
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from judge import messages
+
+KEY = b"a key of the bank, with a line end\n"
+CANARY = "ID-canary-"
+
+
+def pseudonym(client, key=KEY):
+    return hmac.new(key, str(client).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def read_ids(path):
+    with h5py.File(path) as file:
+        ids = file["ids/client_id"]
+        return (ids[:].astype(str) if ids.dtype.kind == "S" else ids[:]).tolist()
+
+
+@pytest.fixture(scope="module")
+def bank(segmpi, tmp_path_factory):
+    """a folder with clients.csv, some of whose ids need quotes, a key, a list of ids, and model.h5"""
+    folder = tmp_path_factory.mktemp("bank")
+    segmpi("generate", 4000, "-o", folder / "g.h5", "--csv", folder / "numbers.csv")
+    x = pd.read_csv(folder / "numbers.csv", index_col=0)
+    x.index = [f'{CANARY}{i}' + (', "K"' if i % 100 == 7 else "") for i in range(4000)]
+    x.to_csv(folder / "clients.csv", index_label="ID")
+    (folder / "key").write_bytes(KEY)
+    (folder / "key").chmod(0o600)
+    objected = [*x.index[[0, 5, 7, 1023, 1024, 2500, 3999]], "nobody"]
+    (folder / "objected").write_text("\n".join(objected) + "\r\n\n")
+    segmpi("fit", folder / "g.h5", "-o", folder / "model.h5", "-k", 4, "--n-init", 1)
+    return folder
+
+
+def run(segmpi, bank, *words, **options):
+    """the run, whose words must not hold an id"""
+    result = segmpi(*words, **options)
+    assert CANARY not in result.stdout + result.stderr
+    return result
+
+
+def test_pseudonyms_are_those_of_hmac(segmpi, bank, tmp_path):
+    words = ("import", bank / "clients.csv", "--pseudonymize", bank / "key")
+    for ranks in (1, 3):
+        run(segmpi, bank, *words, "-o", tmp_path / f"{ranks}.h5", "--json", tmp_path / f"{ranks}.json", ranks=ranks)
+    csv = pd.read_csv(bank / "clients.csv")
+    assert read_ids(tmp_path / "1.h5") == read_ids(tmp_path / "3.h5") == [pseudonym(client) for client in csv["ID"]]
+    content = (tmp_path / "3.h5").read_bytes() + (tmp_path / "3.json").read_bytes()
+    assert CANARY.encode() not in content and KEY.strip() not in content
+    mark = h5py.File(tmp_path / "3.h5")["ids/client_id"].attrs["pseudonym_key"]
+    assert mark.decode() == hmac.new(KEY, b"segmpi key fingerprint", hashlib.sha256).hexdigest()[:16]
+
+
+def test_scores_hold_pseudonyms_from_csv_and_from_a_table(segmpi, bank, tmp_path):
+    key = ("--pseudonymize", bank / "key")
+    segmpi("import", bank / "numbers.csv", "-o", tmp_path / "plain.h5")
+    segmpi("import", bank / "numbers.csv", "-o", tmp_path / "pseudo.h5", *key)
+    for name, table, words in (("csv", bank / "numbers.csv", key), ("plain", tmp_path / "plain.h5", key),
+                               ("pseudo", tmp_path / "pseudo.h5", ())):
+        run(segmpi, bank, "score", bank / "model.h5", table, "-o", tmp_path / f"s-{name}.h5", *words, ranks=2)
+        assert read_ids(tmp_path / f"s-{name}.h5") == [pseudonym(i) for i in read_ids(tmp_path / "plain.h5")]
+        mark = h5py.File(tmp_path / f"s-{name}.h5")["ids/client_id"].attrs["pseudonym_key"]
+        assert mark == h5py.File(tmp_path / "pseudo.h5")["ids/client_id"].attrs["pseudonym_key"]
+    segmpi("import", bank / "clients.csv", "-o", tmp_path / "text.h5")
+    run(segmpi, bank, "score", bank / "model.h5", tmp_path / "text.h5", "-o", tmp_path / "s-text.h5", *key)
+    assert read_ids(tmp_path / "s-text.h5") == [pseudonym(client) for client in read_ids(tmp_path / "text.h5")]
+    again = segmpi("score", bank / "model.h5", tmp_path / "pseudo.h5", "-o", tmp_path / "x.h5", *key, ok=False)
+    assert again.returncode == 64 and "pseudonyms already" in messages(again)[0]
+    segmpi("score", bank / "model.h5", tmp_path / "plain.h5", "-o", tmp_path / "s-ids.h5")
+    assert "different keys" in segmpi("compare", tmp_path / "s-ids.h5", tmp_path / "s-csv.h5").stderr
+    same = segmpi("compare", tmp_path / "s-plain.h5", tmp_path / "s-csv.h5", "--json", "-")
+    assert json.loads(same.stdout)["migration"]["stayed"] == 4000 and "different keys" not in same.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_clients_who_objected_are_left_out(segmpi, bank, tmp_path, ranks):
+    words = ("--exclude-ids", bank / "objected", "--json", tmp_path / "i.json")
+    result = run(segmpi, bank, "import", bank / "clients.csv", "-o", tmp_path / "c.h5", *words, ranks=ranks)
+    csv = pd.read_csv(bank / "clients.csv")
+    kept = csv[~csv["ID"].isin((bank / "objected").read_text().split("\n"))]
+    assert len(kept) == 3993 and "7 excluded rows left out" in result.stdout
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file["ids/client_id"][:].astype(str).tolist() == kept["ID"].tolist()
+        assert file["ids/source_row"][:].tolist() == kept.index.tolist()
+        assert np.array_equal(file["features"][:], kept.drop(columns="ID").to_numpy(float), equal_nan=True)
+        assert file["provenance"].attrs["rows_dropped"] == 7 and file["provenance"].attrs["rows_read"] == 4000
+    assert json.loads((tmp_path / "i.json").read_text())["excluded_rows"] == 7
+    segmpi("inspect", "--check", tmp_path / "c.h5")
+
+
+def test_bad_rows_and_objections_are_counted_apart(segmpi, bank, tmp_path):
+    lines = (bank / "clients.csv").read_text().splitlines(keepends=True)
+    lines[3] = "spoiled\n"
+    (tmp_path / "c.csv").write_text("".join(lines))
+    words = ("import", tmp_path / "c.csv", "--exclude-ids", bank / "objected", "--pseudonymize", bank / "key")
+    result = run(segmpi, bank, *words, "-o", tmp_path / "c.h5", "--skip-bad-rows", 1, ranks=2)
+    assert "1 bad row left out" in result.stdout and "7 excluded rows left out" in result.stdout
+    assert len(read_ids(tmp_path / "c.h5")) == 3992
+    result = run(segmpi, bank, *words, "-o", tmp_path / "d.h5", ranks=2, ok=False)
+    assert result.returncode == 65 and len(messages(result)) == 1
+
+
+def test_keys_that_are_not_safe_are_refused(segmpi, bank, tmp_path):
+    def refused(code, text, key=tmp_path / "k", *words, ranks=None):
+        words = (bank / "clients.csv", "-o", tmp_path / "c.h5", "--pseudonymize", key, *words)
+        result = segmpi("import", *words, ok=False, ranks=ranks)
+        assert result.returncode == code and text in messages(result)[0], result.stderr
+        assert not (tmp_path / "c.h5").exists()
+
+    (tmp_path / "k").write_bytes(KEY)
+    (tmp_path / "k").chmod(0o640)
+    refused(77, "chmod 600", ranks=2)
+    (tmp_path / "k").chmod(0o600)
+    refused(64, "no column of ids", tmp_path / "k", "--id-column", "")
+    (tmp_path / "k").write_bytes(KEY[:15])
+    refused(65, "has 15 bytes")
+    refused(66, "cannot read", tmp_path / "none")
+    refused(65, "not a file", tmp_path)
+    result = segmpi("import", bank / "clients.csv", "-o", tmp_path / "c.h5", "--exclude-ids", tmp_path / "none", ok=False)
+    assert result.returncode == 66
+    words = ("score", bank / "model.h5", bank / "g.h5", "-o", tmp_path / "s.h5", "--exclude-ids", bank / "objected")
+    assert segmpi(*words, ok=False).returncode == 64
+
+
+def test_no_id_leaves_the_columns_of_ids(segmpi, bank, tmp_path):
+    """every command over clients with canaries as ids: words, JSON and figures are free of them"""
+    outputs = ["d.json", "f.json", "s.json", "c.json", "model.h5", "describe.h5", "report"]
+    segmpi("import", bank / "clients.csv", "-o", tmp_path / "t.h5", ranks=2)
+    for words in (("describe", "t.h5", "-o", "describe.h5", "--json", "d.json"),
+                  ("fit", "t.h5", "-o", "model.h5", "-k", 4, "--n-init", 1, "--json", "f.json", "--verbose"),
+                  ("score", "model.h5", bank / "clients.csv", "-o", "s.h5", "--json", "s.json", "--verbose"),
+                  ("compare", "s.h5", "s.h5", "--json", "c.json", "--verbose"),
+                  ("inspect", "t.h5"), ("inspect", "--provenance", "s.h5"), ("inspect", "s.h5")):
+        run(segmpi, bank, *words, cwd=tmp_path)
+    for name in outputs:
+        path = tmp_path / name
+        if path.is_file():
+            assert CANARY.encode() not in path.read_bytes(), name
+    assert CANARY.encode() in (tmp_path / "s.h5").read_bytes()
