@@ -8,7 +8,7 @@
 #include "cluster_internal.h"
 
 #define UNITS_PER_SPREAD 8192 /* of the root mean square distance to the mean: slack ends at 8 */
-#define LEAST_CLUSTERS   5    /* below, a look at all centers is as quick as keeping account */
+#define LEAST_CLUSTERS   10   /* below, a look at all centers is quicker than keeping account */
 #define MOST_MOVED       0.05 /* share of clients: while more move, few have slack */
 
 /* Relative error of a float distance, then and later; see seg_kernels. */

@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 import h5py
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 RANKS, K, ITERATIONS, RUNS = 2, 8, 20, 5
 LEVEL = os.environ.get("SEGMPI_SIMD")
@@ -69,8 +70,10 @@ def prepared(folder):
 
 
 def compare(folder, z, start):
-    """In float64: scikit-learn adds up float32 clients in float32, which takes another path over millions of them."""
-    kmeans = sklearn_run(z.astype(np.float64), start.astype(np.float64), 1 + ITERATIONS)[1]
+    """In float64: scikit-learn adds up float32 clients in float32, which takes another path over millions of them.  And on
+    one thread: a serial OpenBLAS, called by the threads of scikit-learn, is not safe."""
+    with threadpool_limits(1):
+        kmeans = sklearn_run(z.astype(np.float64), start.astype(np.float64), 1 + ITERATIONS)[1]
     with h5py.File(f"{folder}/model.h5") as model:
         centers, inertia = model["kmeans/cluster_centers"][()], model["kmeans/inertia"][()]
         labels = model["labels/cluster"][()]
