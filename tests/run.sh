@@ -18,12 +18,12 @@ build() { # PRESET
     cmake --build --preset "$1" >>"build/$1.log" 2>&1 || { tail -n 60 "build/$1.log"; die "building $1 failed"; }
 }
 
-# ctest of one preset, and what it counted.
+# ctest of one preset, and what it counted.  Two tests share the cores: many of them wait more than they compute.
 run() { # PRESET [OPTION of ctest...]
     local log=build/$1-tests.log good bad
 
     printf '\n== Tests of preset %s\n' "$1"
-    ctest --preset "$1" -j "$(nproc)" "${@:2}" 2>&1 | tee "$log"
+    ctest --preset "$1" -j "$((2 * $(nproc)))" "${@:2}" 2>&1 | tee "$log"
     good=$(grep -cE '^ *[0-9]+/[0-9]+ Test .* Passed ' "$log")
     bad=$(sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests? failed.*/\1/p' "$log")
     if [ -z "$bad" ] || [ $((good + bad)) -eq 0 ]; then die "preset $1 ran no test"; fi

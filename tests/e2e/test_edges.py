@@ -48,8 +48,8 @@ def noise(rows, seed=0):
 def test_more_ranks_than_rows(segmpi, tmp_path, rows):
     clients = tmp_path / "c.h5"
     segmpi("generate", rows, "-o", clients, ranks=64)
-    segmpi("fit", clients, "-o", tmp_path / "many.h5", "-k", min(rows, 5), ranks=64)
-    segmpi("fit", clients, "-o", tmp_path / "one.h5", "-k", min(rows, 5))
+    segmpi("fit", clients, "-o", tmp_path / "many.h5", "-k", min(rows, 5), "--stability", 2, ranks=64)
+    segmpi("fit", clients, "-o", tmp_path / "one.h5", "-k", min(rows, 5), "--stability", 2)
     assert differences(contents(tmp_path / "many.h5"), contents(tmp_path / "one.h5")) == []
     check_clusters(read_model(tmp_path / "many.h5"), read_table(clients)[1])
 

@@ -62,7 +62,7 @@ def fit(segmpi, clients, tmp_path_factory):
         key = (preparation, *more)
         if key not in made:
             path = folder / f"{len(made)}.h5"
-            segmpi("fit", clients, "-o", path, *words(PREPARATIONS[preparation]), *more, ranks=2)
+            segmpi("fit", clients, "-o", path, "--stability", 0, *words(PREPARATIONS[preparation]), *more, ranks=2)
             made[key] = read_model(path)
         return made[key]
 
@@ -254,7 +254,7 @@ def test_columns_left_out_are_as_if_they_were_not_there(segmpi, clients, cells, 
     gone, left = ["BALANCE", "TENURE"], [t for t, name in enumerate(names) if name not in ("BALANCE", "TENURE")]
     for word, columns in [("--exclude-columns", gone), ("--columns", [names[t] for t in reversed(left)])]:
         path = tmp_path / f"{word}.h5"
-        segmpi("fit", clients, "-o", path, "-k", 4, word, ",".join(columns), ranks=2)
+        segmpi("fit", clients, "-o", path, "-k", 4, "--stability", 0, word, ",".join(columns), ranks=2)
         model = read_model(path)
         assert model.feature.tolist() == [names[t] for t in left]
         check_clusters(model, cells[:, left])
@@ -315,7 +315,7 @@ def test_colour_is_for_terminals_without_no_color(program, environment, segmpi, 
 
 def test_model_id_names_the_numbers_and_nothing_else(segmpi, clients, tmp_path):
     def model_id(*more, ranks=None, env=None):
-        segmpi("fit", clients, "-o", tmp_path / "m.h5", "-k", 4, "--n-init", 2, "--force", *more, ranks=ranks, env=env)
+        segmpi("fit", clients, "-o", tmp_path / "m.h5", "-k", 4, "--n-init", 2, "--stability", 0, "--force", *more, ranks=ranks, env=env)
         return read_model(tmp_path / "m.h5").model_id
 
     first = model_id()

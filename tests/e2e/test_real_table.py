@@ -30,7 +30,7 @@ def fit(segmpi, clients, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
 
     def run(*words):
-        segmpi("fit", clients, "-o", folder / "m.h5", "--force", *words, ranks=4)
+        segmpi("fit", clients, "-o", folder / "m.h5", "--force", "--stability", 0, *words, ranks=4)
         return read_model(folder / "m.h5")
 
     return run
