@@ -36,7 +36,8 @@ void seg_score_summary_release(seg_score_summary *summary)
 }
 
 /* All ranks agree as often as the one with the most rows: an error on one ends all soon.  A stop
- * waits for the first step, so that a run that goes on gets somewhere. */
+ * waits for the end of a step, so that counts and rows fit, and a run that goes on gets somewhere.
+ */
 static seg_status score_rows(seg_comm *comm, scorer *s, seg_output *out)
 {
     int64_t most = scorer_left(s);
@@ -46,7 +47,9 @@ static seg_status score_rows(seg_comm *comm, scorer *s, seg_output *out)
     for (; most > 0; most -= STEP) {
         s->last = scorer_rows(s, STEP, out);
         seg_stop_hold(false);
-        SEG_TRY(seg_agree(comm, s->last));
+        seg_status status = seg_agree(comm, s->last);
+        seg_stop_hold(true);
+        SEG_TRY(status);
     }
     seg_progress_end(NULL);
     return SEG_OK;
@@ -119,7 +122,6 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
     begin = seg_time_now();
     if (scoring->resume) SEG_TRY_OR_DONE(score_partial_load(comm, &s, out));
     status = score_rows(comm, &s, out);
-    seg_stop_hold(true); /* the rest does not take long */
     if (status == SEG_ERR_INTERRUPTED) status = score_partial_save(comm, &s, out);
     SEG_TRY_OR_DONE(status);
     seg_phase_begin("syncing");

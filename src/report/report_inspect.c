@@ -185,6 +185,8 @@ seg_status seg_report_file(seg_input *in)
         SEG_TRY(print_table(in));
     else if (strcmp(format, "describe") == 0)
         SEG_TRY(print_describe(in));
+    else if (strcmp(format, "scores") == 0)
+        SEG_TRY(report_scores(in));
     else {
         printf("HDF5 file%s%s\n", *format ? ", format " : "",
                seg_text_clean(format, clean, sizeof clean));

@@ -43,6 +43,9 @@ void report_elbow_choice(const seg_elbow *elbow);
 void report_segments(const seg_segments *segments, int64_t n);
 void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);
 
+/* A file of scores: clients per segment, and what is missing. */
+seg_status report_scores(seg_input *in);
+
 /* ---- tables ---- */
 
 #define REPORT_CELL    128 /* bytes */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "report_internal.h"
+#include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
@@ -10,16 +11,22 @@ static double share(int64_t part, int64_t n)
     return n > 0 ? (double)part / (double)n : 0;
 }
 
+static void print_segment(int i, const char *name, int64_t size, int64_t n)
+{
+    char clean[200], count[32];
+
+    printf("  %3d  %5.1f %%  %s (%s)\n", i, 100 * share(size, n),
+           seg_text_clean(name, clean, sizeof clean), seg_text_count(size, count, sizeof count));
+}
+
 void seg_report_score(const char *path, const char *csv_path, const seg_model *model,
                       const seg_score_summary *s)
 {
-    char text[200], more[32];
+    char text[200];
 
     printf("%s: %s clients\n", path, seg_text_count(s->n, text, sizeof text));
     for (int i = 0; i < s->n_segments; i++)
-        printf("  %3d  %5.1f %%  %s (%s)\n", i, 100 * share(s->segment_size[i], s->n),
-               seg_text_clean(model->segments.segment[i].name, text, sizeof text),
-               seg_text_count(s->segment_size[i], more, sizeof more));
+        print_segment(i, model->segments.segment[i].name, s->segment_size[i], s->n);
     if (csv_path) printf("%s: the same as CSV\n", csv_path);
     printf("%s missing cells filled; ", seg_text_count(s->imputed_cells, text, sizeof text));
     printf("%s clients with outliers\n", seg_text_count(s->outliers, text, sizeof text));
@@ -72,4 +79,41 @@ seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary 
     seg_json_add_int(json, "memory", s->memory);
     seg_json_add_double(json, "seconds", s->seconds);
     return json;
+}
+
+/* Columns with gaps, all in one line each. */
+static void print_gaps(const seg_reference *r)
+{
+    char name[100], count[32];
+
+    for (int t = 0; t < r->d; t++)
+        if (r->missing[t] > 0)
+            printf("  %s is missing for %s clients (%.1f %%)\n",
+                   seg_text_clean(r->names[t], name, sizeof name),
+                   seg_text_count(r->missing[t], count, sizeof count),
+                   100 * share(r->missing[t], r->n));
+}
+
+seg_status report_scores(seg_input *in)
+{
+    seg_status status = SEG_OK;
+    seg_reference r = { 0 };
+    char **names = NULL, text[32];
+    seg_shape shape;
+    int n = 0;
+
+    SEG_TRY_OR_DONE(seg_input_expect(in, "scores"));
+    SEG_TRY_OR_DONE(seg_input_shape(in, "cluster", &shape));
+    SEG_TRY_OR_DONE(seg_reference_read(in, &r));
+    if (seg_input_has(in, "segments/name"))
+        SEG_TRY_OR_DONE(seg_input_names(in, "segments/name", &n, &names));
+    printf("scores of %s clients%s\n", seg_text_count(shape.dim[0], text, sizeof text),
+           seg_input_has(in, "ids/client_id") ? ", with ids" : "");
+    for (int i = 0; i < n && i < r.n_segments; i++)
+        print_segment(i, names[i], r.segment_count[i], r.n);
+    print_gaps(&r);
+done:
+    seg_reference_release(&r);
+    seg_free(names);
+    return status;
 }

@@ -211,6 +211,10 @@ def test_what_is_said(segmpi, folder, new):
     assert [segment["size"] for segment in said["segments"]] == np.bincount(new["segment"]).tolist()
     assert said["imputed_cells"] == new["n_imputed"].sum() and said["outliers"] == (new["outlier"] > 0).sum()
     assert "5,000 clients" in found.stdout and "per rank" in found.stdout
+    shown = segmpi("inspect", folder / "j.h5").stdout
+    assert "scores of 5,000 clients, with ids" in shown
+    assert all(f"{s['name']} ({s['size']:,})" in shown and f"{s['name']} ({s['size']:,})" in found.stdout
+               for s in said["segments"])
     planned = segmpi("score", folder / "model.h5", folder / "new.h5", "-o", folder / "d.h5", "--dry-run")
     assert "memory per rank" in planned.stdout and not (folder / "d.h5").exists()
     for words, code in ((["-o", folder / "j.h5"], 73), (["-o", folder / "d.h5", "--components", 99], 64)):
