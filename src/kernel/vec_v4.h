@@ -96,6 +96,9 @@ static inline vec_int vec_int_sub_to_zero(vec_int x, vec_int y)
     return _mm512_max_epi32(_mm512_sub_epi32(x, y), _mm512_setzero_si512());
 }
 
+/* Without optimisation GCC's gather is a macro that converts an unsigned mask to a signed one. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 static inline vec_int vec_int_look_up(const int32_t *table, int n, vec_int index)
 {
     if (n > 32) return _mm512_i32gather_epi32(index, table, 4);
@@ -104,6 +107,7 @@ static inline vec_int vec_int_look_up(const int32_t *table, int n, vec_int index
     return _mm512_permutex2var_epi32(_mm512_maskz_loadu_epi32(low, table), index,
                                      _mm512_maskz_loadu_epi32(high, table + 16));
 }
+#pragma GCC diagnostic pop
 
 /* The lanes of the mask side by side; may write 16. */
 static inline void vec_pack(float *p, vec x, unsigned mask)
