@@ -14,6 +14,7 @@
 #include "segmpi/tile.h"
 
 #define SEG_CENTERS_MAX 65535 /* clusters */
+#define SEG_BINS        10    /* deciles */
 #define SEG_NO_LABEL    65535 /* label of a client before its first assignment */
 
 /* What is known of clients since they were last compared with all centers, in units of length:
@@ -80,6 +81,10 @@ typedef struct seg_kernels {
     /* Distances in double, for all pairs of clients: dist [n][16] from the clients of a tile x
      * [d][16] to the n clients from row `first` of the tiles y on. */
     void (*pairs)(int d, const double *x, int64_t first, int64_t n, const float *y, double *dist);
+
+    /* bin [n] of the values x[i * stride]: how many of the ascending edges [SEG_BINS - 1] are below
+     * it; SEG_BINS if it is not a number. */
+    void (*bins)(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
 
     /* Adds the rows of dist [n][16] to the rows of sum [][16] that the labels name. */
     void (*spread)(int64_t n, const int32_t *label, const double *dist, double *sum);

@@ -6,13 +6,16 @@ target_link_libraries(seg_kernel PUBLIC seg_flags PRIVATE PkgConfig::LAPACKE Pkg
 
 # seg_kernel_level(LEVEL FLAGS...): kernel_body.c against vec_LEVEL.h
 function(seg_kernel_level level)
-  add_library(seg_kernel_${level} OBJECT kernel/kernel_body.c)
+  add_library(seg_kernel_${level} OBJECT kernel/kernel_body.c kernel/kernel_bins.c)
   target_include_directories(seg_kernel_${level} PRIVATE ${PROJECT_SOURCE_DIR}/include)
   target_compile_definitions(seg_kernel_${level} PRIVATE SEG_VEC_HEADER="vec_${level}.h")
   target_compile_options(seg_kernel_${level} PRIVATE ${ARGN})
   target_link_libraries(seg_kernel_${level} PRIVATE seg_flags)
   target_sources(seg_kernel PRIVATE $<TARGET_OBJECTS:seg_kernel_${level}>)
 endfunction()
+
+# nobody looks at floating-point exceptions, so comparisons may be vectorised
+set_source_files_properties(kernel/kernel_bins.c PROPERTIES COMPILE_OPTIONS -fno-trapping-math)
 
 seg_kernel_level(ref)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

@@ -479,6 +479,8 @@ static void spread(int64_t n, const int32_t *restrict label, const double *restr
 #define NAME(level)     NAME_OF(level)
 #define TABLE_OF(level) seg_kernels_##level
 #define TABLE(level)    TABLE_OF(level)
+#define BINS_OF(level)  seg_kernel_bins_##level
+#define BINS(level)     BINS_OF(level)
 
 const seg_kernels TABLE(SEG_LEVEL) = {
     .name = NAME(SEG_LEVEL),
@@ -491,5 +493,6 @@ const seg_kernels TABLE(SEG_LEVEL) = {
     .move = move,
     .draws = draws,
     .pairs = pairs,
+    .bins = BINS(SEG_LEVEL),
     .spread = spread,
 };

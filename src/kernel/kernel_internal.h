@@ -14,3 +14,8 @@ extern const seg_kernels seg_kernels_ref;
 extern const seg_kernels seg_kernels_v3;
 extern const seg_kernels seg_kernels_v4;
 #endif
+
+/* kernel_bins.c */
+void seg_kernel_bins_ref(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
+void seg_kernel_bins_v3(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
+void seg_kernel_bins_v4(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);

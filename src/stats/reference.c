@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "segmpi/kernels.h"
 #include "segmpi/memory.h"
 #include "segmpi/stats.h"
 #include "segmpi/text.h"
@@ -13,6 +14,9 @@
 #define BINS    SEG_REFERENCE_BINS
 #define EDGES   (BINS + 1)
 #define DECILES (BINS - 1)
+#define PIECE   128
+
+_Static_assert(BINS == SEG_BINS, "the kernel counts by deciles");
 
 /* One block: bin_edges, min, max; and one of counts: bin_count, missing, segment_count. */
 seg_status stats_reference_init(seg_reference *r, int d, const char *const *names, int n_segments)
@@ -54,29 +58,38 @@ seg_status seg_reference_copy(const seg_reference *base, seg_reference *r)
 
 /* ---- counting ---- */
 
-static void count_value(seg_reference *r, int t, double x, int64_t weight)
+/* Column t of n rows, at most PIECE. */
+static void count_column(seg_reference *r, const seg_kernels *kernels, int t, int64_t n,
+                         const double *x, const int32_t *weight)
 {
-    const double *edge = &r->bin_edges[(int64_t)t * EDGES];
-    int bin = 0;
+    double least = r->min[t], most = r->max[t];
+    int64_t bin[PIECE], count[BINS + 1] = { 0 };
 
-    if (isnan(x)) {
-        r->missing[t] += weight;
-        return;
+    kernels->bins(n, r->d, x + t, &r->bin_edges[(int64_t)t * EDGES + 1], bin);
+    for (int64_t i = 0; i < n; i++) {
+        const double value = x[i * r->d + t];
+        if (weight && weight[i] == 0) continue;
+        count[bin[i]] += weight ? weight[i] : 1;
+        least = value < least ? value : least;
+        most = value > most ? value : most;
     }
-    for (int b = 1; b < BINS; b++)
-        bin += x > edge[b];
-    r->bin_count[(int64_t)t * BINS + bin] += weight;
-    if (x < r->min[t]) r->min[t] = x;
-    if (x > r->max[t]) r->max[t] = x;
+    for (int b = 0; b < BINS; b++)
+        r->bin_count[(int64_t)t * BINS + b] += count[b];
+    r->missing[t] += count[BINS];
+    r->min[t] = least;
+    r->max[t] = most;
 }
 
 void seg_reference_add(seg_reference *r, int64_t n, const double *x, const int32_t *weight)
 {
-    for (int64_t i = 0; i < n; i++) {
-        int64_t count = weight ? weight[i] : 1;
-        r->n += count;
-        for (int t = 0; t < r->d && count > 0; t++)
-            count_value(r, t, x[i * r->d + t], count);
+    const seg_kernels *kernels = seg_kernels_choose();
+
+    for (int64_t i = 0; i < n; i++)
+        r->n += weight ? weight[i] : 1;
+    for (int64_t i = 0; i < n; i += PIECE) { /* of rows, so that they stay in the cache */
+        const int64_t rows = n - i < PIECE ? n - i : PIECE;
+        for (int t = 0; t < r->d; t++)
+            count_column(r, kernels, t, rows, x + i * r->d, weight ? weight + i : NULL);
     }
 }
 
