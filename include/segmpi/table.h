@@ -63,11 +63,6 @@ bool seg_table_id_type(const seg_table *table, seg_type *type, int *width);
 const char *seg_table_pseudonym_key(const seg_table *table);
 /* Local.  Ids of rows [first, first + count) of this rank's range, of that type. */
 seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids);
-/* Collective.  Clients whose id another client before them has; reads all ids, more than once where
- * a rank would have to hold more than `most` of them. */
-#define SEG_IDS_MOST ((int64_t)2 << 20)
-seg_status seg_table_repeated_ids(seg_comm *comm, seg_table *table, int64_t most,
-                                  int64_t *repeated);
 /* Local.  Infinite cells that reading has met so far on this rank. */
 int64_t seg_table_infinite(const seg_table *table);
 
@@ -106,7 +101,7 @@ typedef struct seg_csv_summary {
     int64_t bad_rows;      /* left out */
     int64_t excluded_rows; /* left out by exclude_ids */
     int64_t missing_cells;
-    int64_t repeated_ids; /* left to the caller: seg_table_repeated_ids() */
+    int64_t repeated_ids; /* clients whose id another one before them has (warned) */
     int d;
     int64_t bytes;        /* of CSV */
     double parse_seconds; /* slowest rank, without opening, sync and read-back */
@@ -119,6 +114,10 @@ typedef struct seg_csv_summary {
  * caller owns the texts it points to afterwards: input_name is borrowed from `opts`). */
 seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenance *provenance,
                           seg_output *out, seg_csv_summary *summary);
+
+/* Collective.  Clients of a file of format `clients` whose id another client before them has; reads
+ * all ids, more than once where a rank would have to hold more than `most` of them. */
+seg_status seg_ids_repeated(seg_comm *comm, seg_input *in, int64_t most, int64_t *repeated);
 
 /* ---- synthetic card holders ---- */
 

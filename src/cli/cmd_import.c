@@ -2,11 +2,9 @@
 #include <limits.h>
 
 #include "cli_internal.h"
-#include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/table.h"
-#include "segmpi/text.h"
 
 static struct {
     const char *output, *columns, *exclude_columns;
@@ -55,22 +53,6 @@ static seg_json *summary_json(const seg_csv_summary *summary)
     return json;
 }
 
-/* Collective.  Clients that share an id are told here, where it can still be mended. */
-static seg_status count_repeated(cli_session *session, int64_t *repeated)
-{
-    const seg_table_opts all = { 0 };
-    seg_table *table;
-    char n[32];
-
-    SEG_TRY(seg_table_open(session->comm, opts.output, &all, &table));
-    seg_status status = seg_table_repeated_ids(session->comm, table, SEG_IDS_MOST, repeated);
-    seg_table_free(table);
-    if (status == SEG_OK && *repeated > 0)
-        seg_log_warning("%s client%s the id of an earlier one",
-                        seg_text_count(*repeated, n, sizeof n), *repeated == 1 ? " has" : "s have");
-    return status;
-}
-
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
@@ -91,7 +73,6 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "clients", session->shared->force, &out));
     SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &summary));
-    SEG_TRY_OR_DONE(count_repeated(session, &summary.repeated_ids));
     SEG_TRY_OR_DONE(
         cli_json_write(session, SEG_OK, cli_wants_json(session) ? summary_json(&summary) : NULL));
     if (cli_shows_result(session)) seg_report_import(opts.output, &summary);

@@ -11,9 +11,10 @@
 
 #define ROUND_BYTES  ((int64_t)2 << 20) /* of features, parsed and written at once */
 #define ROUND_BLOCKS 64
-#define ROUNDS       32  /* between two agreements */
-#define BAD_SHOWN    5   /* bad rows that are listed */
-#define BAD_BYTES    400 /* of one complaint */
+#define ROUNDS       32                 /* between two agreements */
+#define IDS_MOST     ((int64_t)2 << 20) /* that a rank compares at once */
+#define BAD_SHOWN    5                  /* bad rows that are listed */
+#define BAD_BYTES    400                /* of one complaint */
 
 /* Everything that one import holds. */
 typedef struct importer {
@@ -38,6 +39,7 @@ typedef struct importer {
     char *ids;           /* [rows], owned: int64_t or texts */
     int64_t *source_row; /* [rows], owned */
     int64_t missing;
+    int64_t repeated; /* ids */
 } importer;
 
 static void import_release(importer *m)
@@ -367,6 +369,26 @@ static seg_status write_rows(importer *m, seg_output *out)
     return SEG_OK;
 }
 
+/* ---- ids ---- */
+
+/* Clients that share an id are told here, where it can still be mended. */
+static seg_status compare_ids(importer *m, seg_output *out)
+{
+    seg_input *in = NULL;
+    char n[32];
+
+    if (m->schema.id < 0) return SEG_OK;
+    SEG_TRY(seg_output_end_rows(m->comm, out, SEG_OK));
+    seg_status status = seg_agree(m->comm, seg_output_read(out, &in));
+    if (status == SEG_OK) status = seg_ids_repeated(m->comm, in, IDS_MOST, &m->repeated);
+    seg_input_close(in);
+    if (status == SEG_OK && m->repeated > 0)
+        seg_log_warning("%s client%s the id of an earlier one",
+                        seg_text_count(m->repeated, n, sizeof n),
+                        m->repeated == 1 ? " has" : "s have");
+    return status;
+}
+
 /* ---- the whole ---- */
 
 static const char *base_name(const char *path)
@@ -454,12 +476,14 @@ seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenan
     seconds = seg_time_now() - seconds;
     seg_max_double(comm, &seconds, 1);
     seg_phase_begin("checking and syncing");
+    SEG_TRY_OR_DONE(compare_ids(&m, out));
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, SEG_OK));
     seg_phase_end();
     *summary = (seg_csv_summary) { .rows = m.total.records - m.total.dropped,
                                    .bad_rows = m.total.dropped - m.total.excluded,
                                    .excluded_rows = m.total.excluded,
                                    .missing_cells = m.missing,
+                                   .repeated_ids = m.repeated,
                                    .d = m.schema.d,
                                    .bytes = m.bytes,
                                    .parse_seconds = seconds };

@@ -10,11 +10,14 @@
 #include "segmpi/timer.h"
 #include "table_internal.h"
 
+#define IDS    "ids/client_id"
 #define SHARED ((int64_t)1 << 20) /* hashes that all ranks together pass on at once */
 
 typedef struct counting {
     seg_comm *comm;
-    seg_table *table;
+    seg_input *in;
+    seg_type type;
+    seg_rows rows;
     int64_t id_size; /* bytes */
     uint64_t part, n_parts;
     int64_t chunk;   /* rows that a rank reads at once */
@@ -36,12 +39,9 @@ static void counting_release(counting *c)
  * large until they are dropped. */
 static seg_status counting_init(counting *c, int64_t most)
 {
-    seg_rows rows = seg_table_rows(c->table);
-    int size = seg_comm_size(c->comm), width;
-    seg_type type;
+    seg_rows rows = c->rows;
+    int size = seg_comm_size(c->comm);
 
-    (void)seg_table_id_type(c->table, &type, &width);
-    c->id_size = seg_type_size(type, width);
     c->n_parts = (uint64_t)(rows.total / (most * size) + 1);
     c->room = 2 * (rows.total / (int64_t)c->n_parts / size) + SEG_BLOCK_ROWS;
     c->chunk = SHARED / size / SEG_BLOCK_ROWS * SEG_BLOCK_ROWS;
@@ -99,7 +99,8 @@ static void take_owned(counting *c, int64_t n, const uint64_t *hashes)
 static seg_status hash_rows(counting *c, int64_t first, int64_t count, int64_t *n)
 {
     *n = 0;
-    SEG_TRY(seg_table_read_ids(c->table, first, count, c->ids));
+    SEG_TRY(seg_fault("ids_compare", SEG_ERR_IO));
+    SEG_TRY(seg_input_read(c->in, IDS, c->type, c->rows.first + first, count, c->ids));
     for (int64_t i = 0; i < count; i++) {
         uint64_t hash = seg_hash(c->ids + i * c->id_size, (size_t)c->id_size, 0);
         if (hash % c->n_parts == c->part) c->mine[(*n)++] = hash;
@@ -110,7 +111,7 @@ static seg_status hash_rows(counting *c, int64_t first, int64_t count, int64_t *
 /* Collective.  The next rows of all ranks. */
 static seg_status share_rows(counting *c, int64_t first)
 {
-    int64_t rest = seg_table_rows(c->table).count - first, n = 0, bytes;
+    int64_t rest = c->rows.count - first, n = 0, bytes;
     seg_status local = SEG_OK;
     uint64_t *all;
 
@@ -125,8 +126,7 @@ static seg_status share_rows(counting *c, int64_t first)
 /* Collective. */
 static seg_status count_all(counting *c)
 {
-    seg_rows rows = seg_table_rows(c->table);
-    int64_t most = rows.count, parts = (int64_t)c->n_parts;
+    int64_t most = c->rows.count, parts = (int64_t)c->n_parts;
 
     seg_max_int64(c->comm, &most, 1);
     seg_progress_begin("comparing ids", parts * most, "clients per rank");
@@ -143,17 +143,23 @@ static seg_status count_all(counting *c)
     return SEG_OK;
 }
 
-seg_status seg_table_repeated_ids(seg_comm *comm, seg_table *table, int64_t most, int64_t *repeated)
+seg_status seg_ids_repeated(seg_comm *comm, seg_input *in, int64_t most, int64_t *repeated)
 {
-    counting c = { .comm = comm, .table = table };
+    counting c = { .comm = comm, .in = in };
+    seg_shape shape = { 0 };
+    seg_status status = SEG_OK;
 
     *repeated = 0;
-    if (!seg_table_has_ids(table)) return SEG_OK;
     seg_phase_begin("comparing ids");
-    seg_status status = seg_agree(comm, counting_init(&c, most));
-    if (status == SEG_OK) status = count_all(&c);
-    seg_phase_end();
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_input_shape(in, IDS, &shape)));
+    c.type = shape.type;
+    c.id_size = seg_type_size(shape.type, shape.width);
+    c.rows = seg_rows_of(shape.dim[0], seg_comm_rank(comm), seg_comm_size(comm));
+    SEG_TRY_OR_DONE(seg_agree(comm, counting_init(&c, most)));
+    SEG_TRY_OR_DONE(count_all(&c));
     *repeated = c.repeated;
+done:
+    seg_phase_end();
     counting_release(&c);
     return status;
 }

@@ -62,8 +62,8 @@ COMMANDS = {
     "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
                           ["out.h5"]),
 }
-FIRST = {**dict.fromkeys(["csv", "pseudonym"], "import"), "generate": "generate", "centers": "fit from centers",
-         "strata": "elbow of many",
+FIRST = {"elbow_read": "fit with an elbow", **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
+         "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),
          **dict.fromkeys(["previous", "match"], "fit with a match"),
@@ -73,7 +73,7 @@ FIRST = {**dict.fromkeys(["csv", "pseudonym"], "import"), "generate": "generate"
 
 def order(site):
     """the command that is probably meant first"""
-    first = FIRST.get(site.split("_")[0], "fit")
+    first = FIRST.get(site, FIRST.get(site.split("_")[0], "fit"))
     return sorted(COMMANDS, key=lambda name: name != first)
 
 
