@@ -48,6 +48,7 @@ void seg_report_generate(const char *path, const char *csv_path, int64_t n);
 
 typedef struct seg_page_opts {
     const char *folder;
+    const char *scores;   /* scores.h5 of this model; NULL: none */
     const char *compared; /* document of segmpi compare; NULL: none */
     bool force;           /* replace an older report */
 } seg_page_opts;

@@ -7,7 +7,7 @@
 #include "segmpi/text.h"
 
 static struct {
-    const char *output, *compared;
+    const char *output, *scores, *compared;
 } opts;
 
 static const cli_option rows[] = {
@@ -18,6 +18,11 @@ static const cli_option rows[] = {
       .kind = CLI_FILE,
       .value = &opts.output,
       .marks = CLI_REQUIRED },
+    { .name = "scores",
+      .argument = "FILE",
+      .help = "show how clients who were scored with the model differ from its training base",
+      .kind = CLI_FILE,
+      .value = &opts.scores },
     { .name = "compare",
       .argument = "FILE",
       .help = "show drift and migration from this document (segmpi compare --json)",
@@ -30,6 +35,7 @@ static seg_status run(cli_session *session)
     seg_status status = SEG_OK;
     seg_input *in = NULL;
     const seg_page_opts page = { .folder = opts.output,
+                                 .scores = opts.scores,
                                  .compared = opts.compared,
                                  .force = session->shared->force };
     char clean[4096];
@@ -50,7 +56,8 @@ const cli_command cli_report = {
     .text = "report.html opens anywhere, offline; figures/ holds its pictures as SVG, PNG\n"
             "and PDF with their numbers and scripts.  Groups of fewer than 10 clients are\n"
             "not shown.\n\n"
-            "  segmpi report model.h5 -o report\n",
+            "  segmpi report model.h5 -o report\n"
+            "  segmpi report model.h5 -o report --scores scores.h5 --force\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_FORCE,

@@ -1,109 +1,80 @@
-/* What has changed between two scorings, from the document of segmpi compare: drift of the features
- * and of the segments, and who moved from where to where. */
+/* What has changed: drift of the features and of the segments, and who moved from where to where.
+ */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "page_internal.h"
 
+#define LITTLE   0.10
+#define MOVED    0.25
 #define SEGMENTS 24 /* drawn in the table of moves, at most */
 #define INK      "#2B3440"
 #define MUTED    "#5B6673"
 
 /* ---- drift ---- */
 
-static const seg_json *features_of(const page_data *data)
-{
-    return seg_json_get(data->compared, "features");
-}
-
-static double psi_of(const page_data *data, int i)
-{
-    return seg_json_number(seg_json_get(seg_json_item(features_of(data), i), "psi"));
-}
-
 static bool has_drift(const page_data *data)
 {
-    return seg_json_length(features_of(data)) > 0;
-}
-
-/* The largest of those not yet taken, for a table sorted by size; -1: all are taken. */
-static int next_largest(const page_data *data, const bool *taken)
-{
-    int best = -1;
-
-    for (int i = 0; i < seg_json_length(features_of(data)); i++)
-        if (!taken[i] && (best < 0 || psi_of(data, i) > psi_of(data, best))) best = i;
-    return best;
-}
-
-static void add_drift(const seg_json *entry, const char *name, page_sheet *sheet)
-{
-    sheet_text(sheet, name);
-    sheet_number(sheet, seg_json_number(seg_json_get(entry, "psi")));
-    sheet_number(sheet, seg_json_number(seg_json_get(entry, "critical")));
-    sheet_text(sheet, seg_json_string(seg_json_get(entry, "verdict")));
+    return data->drift.n > 0;
 }
 
 static void tell_drift(const page_data *data, page_figure *figure)
 {
-    const seg_json *features = features_of(data);
+    const page_drift *drift = &data->drift;
     page_sheet *sheet = &figure->sheet[0];
-    int n = seg_json_length(features), moved = 0;
-    bool *taken = calloc((size_t)n, sizeof *taken);
+    const page_drift_row *first = NULL;
+    int moved = 0;
 
-    for (int i = 0; i < n; i++)
-        moved += psi_of(data, i) >= 0.25;
-    (void)snprintf(figure->title, PAGE_TEXT, "%d of %d features have moved (PSI of 0.25 and more)",
-                   moved, n);
+    for (int i = drift->n - 1; i >= 0; i--) {
+        if (!drift->row[i].is_share) first = &drift->row[i];
+        moved += !drift->row[i].is_share && drift->row[i].psi >= MOVED;
+    }
+    if (first && moved == 0)
+        (void)snprintf(figure->title, PAGE_TEXT,
+                       "No feature has moved far; %s has moved most (PSI %.2g)",
+                       PAGE_SHORT(first->name), first->psi);
+    else
+        (void)snprintf(figure->title, PAGE_TEXT, "%d feature%s moved far, %s most (PSI %.2g)",
+                       moved, moved == 1 ? " has" : "s have", first ? PAGE_SHORT(first->name) : "",
+                       first ? first->psi : 0.0);
     (void)snprintf(figure->subtitle, PAGE_TEXT,
-                   "Population stability index of each feature and of the shares of segments; "
-                   "0.10 and 0.25 are rules of thumb, the tick is the value that chance alone "
-                   "exceeds rarely in samples of this size");
+                   "Population stability index from %.100s to %.100s; 0.10 and 0.25 are rules of "
+                   "thumb, the tick is what chance alone exceeds in one of 20 comparisons",
+                   drift->base[0], drift->base[1]);
     figure->sheet_name[0] = "drift";
     sheet_title(sheet, "feature");
     sheet_title(sheet, "psi");
     sheet_title(sheet, "critical");
-    sheet_title(sheet, "verdict");
-    if (seg_json_get(data->compared, "segment_share"))
-        add_drift(seg_json_get(data->compared, "segment_share"), "shares of segments", sheet);
-    for (int i; taken && (i = next_largest(data, taken)) >= 0; taken[i] = true)
-        add_drift(seg_json_item(features, i),
-                  seg_json_string(seg_json_get(seg_json_item(features, i), "name")), sheet);
-    free(taken);
+    for (int i = 0; i < drift->n; i++) {
+        sheet_text(sheet, drift->row[i].name);
+        sheet_number(sheet, drift->row[i].psi);
+        sheet_number(sheet, drift->row[i].critical);
+    }
 }
 
 static void draw_drift(const page_data *data, page_canvas *c)
 {
-    int all = seg_json_length(features_of(data)), n = 0;
-    double most = 0.3, size = c->phone ? 10 : 12, row = all <= 24 ? 22 : 16;
-    bool *taken = calloc((size_t)all, sizeof *taken);
-    char *names[FIGURE_ROWS + 1], shares[] = "shares of segments";
+    static const double rules[] = { LITTLE, MOVED };
+    const page_drift *drift = &data->drift;
+    int n = drift->n < FIGURE_ROWS ? drift->n : FIGURE_ROWS;
+    double most = 0.3, size = c->phone ? 10 : 12, row = n <= 24 ? 22 : 16;
+    char *names[FIGURE_ROWS], text[20];
 
-    if (!taken) return;
-    if (seg_json_get(data->compared, "segment_share")) {
-        names[n++] = shares;
-        most = fmax(most, seg_json_number(
-                              seg_json_get(seg_json_get(data->compared, "segment_share"), "psi")));
+    for (int i = 0; i < n; i++) {
+        names[i] = drift->row[i].name;
+        most = fmax(most, drift->row[i].psi);
     }
-    for (int i; n < FIGURE_ROWS && (i = next_largest(data, taken)) >= 0; taken[i] = true) {
-        const seg_json *entry = seg_json_item(features_of(data), i);
-        names[n++] = (char *)(uintptr_t)seg_json_string(seg_json_get(entry, "name"));
-        most = fmax(most, psi_of(data, i));
-    }
-    free(taken);
     c->height = (int)(26 + n * row + 10);
     canvas_margins(c, 14 + figure_names_width(n, NULL, names, size, c->phone ? 120 : 230), 16, 26,
                    10);
     figure_row_names(c, n, NULL, names, row, size);
     fprintf(c->script, "set xrange [0:%g]\nset yrange [%g:-0.5]\nunset tics\n", 1.04 * most,
             n - 0.5);
-    static const double rules[] = { 0.10, 0.25 };
     for (int i = 0; i < 2; i++) {
-        char text[20];
-        double x = c->left + (c->width - c->left - c->right) * rules[i] / (1.04 * most);
         (void)snprintf(text, sizeof text, "%.2f", rules[i]);
-        canvas_text(c, x, 14, "center", 11, MUTED, text);
+        if (most < 2 || i == 1)
+            canvas_text(c, c->left + (c->width - c->left - c->right) * rules[i] / (1.04 * most), 14,
+                        "center", 11, MUTED, text);
         canvas_line(c, rules[i], -0.5, rules[i], n - 0.5,
                     "back linecolor rgb '#A7B0BB' linewidth 1 dashtype 3");
     }
@@ -171,12 +142,15 @@ static void tell_migration(const page_data *data, page_figure *figure)
 static void draw_migration(const page_data *data, page_canvas *c)
 {
     int n = seg_json_length(seg_json_get(moves(data), "names"));
+    page_name shown[SEGMENTS];
     char *names[SEGMENTS], name[200];
     double size = c->phone ? 10 : 12;
     const double row = 34;
 
-    for (int i = 0; i < n; i++)
-        names[i] = (char *)(uintptr_t)name_of(data, i);
+    for (int i = 0; i < n; i++) {
+        (void)page_short(name_of(data, i), shown[i]);
+        names[i] = shown[i];
+    }
     int left = 14 + figure_names_width(n, NULL, names, size, c->phone ? 110 : 220);
     double cell = fmin((c->width - left - 8.0) / n, 130);
     c->height = (int)(30 + n * row + 6);

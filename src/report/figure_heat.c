@@ -163,7 +163,7 @@ static void head_clusters(const page_data *data, page_canvas *c, const tree_node
 
 /* Values that are as dark as the ink are written in white. */
 static void plot_cells(page_canvas *c, const char *file, int column, double x, double cell,
-                       const char *value, const char *format, double dark, bool is_first)
+                       const char *value, double dark, bool is_first)
 {
     fprintf(c->script,
             "%s '%s' skip 1 every ::::%d using (%.5g):0:(0.49):(0.485):%s with boxxyerror "
@@ -171,10 +171,11 @@ static void plot_cells(page_canvas *c, const char *file, int column, double x, d
             is_first ? "plot" : ",", file, FIGURE_ROWS - 1, x, value);
     for (int white = 0; white < 2 && cell >= 28; white++)
         fprintf(c->script,
-                ", '' skip 1 every ::::%d using (%.5g):0:(abs(column(%d))%s%g?sprintf('%s',"
-                "column(%d)):'') with labels font ',%d' textcolor rgb '%s'",
-                FIGURE_ROWS - 1, x, column, white ? ">=" : "<", dark, format, column,
-                c->phone ? 9 : 10, white ? "#FFFFFF" : INK);
+                ", '' skip 1 every ::::%d using (%.5g):0:(abs(column(%d))%s%g?written(%d):'') with "
+                "labels font ',%d' "
+                "textcolor rgb '%s'",
+                FIGURE_ROWS - 1, x, column, white ? ">=" : "<", dark, column, c->phone ? 9 : 10,
+                white ? "#FFFFFF" : INK);
 }
 
 static void draw_clusters(const page_data *data, page_canvas *c)
@@ -198,12 +199,13 @@ static void draw_clusters(const page_data *data, page_canvas *c)
             "unset tics\n",
             1 - (double)key / c->height, cells - 0.5, n - 0.5, -0.5 - head / row);
     canvas_palette(c, 2);
+    fprintf(c->script, "written(j) = abs(column(j))<0.05 ? '0' : sprintf('%%+.1f',column(j))\n");
     draw_tree(s, c, node, 0.5 + 26 / row, (TREE - 4) / row);
     head_clusters(data, c, node, cell, row);
     for (int j = 0; j < s->n_clusters; j++) {
         (void)snprintf(value, sizeof value, "(column(%d)>2?2:column(%d)<-2?-2:column(%d))", j + 2,
                        j + 2, j + 2);
-        plot_cells(c, "clusters.tsv", j + 2, node[j].x, cell, value, "%+.1f", 1.35, j == 0);
+        plot_cells(c, "clusters.tsv", j + 2, node[j].x, cell, value, 1.35, j == 0);
     }
     fprintf(c->script, "\n");
 }

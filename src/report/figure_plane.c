@@ -309,13 +309,12 @@ static void name_arrows(const page_data *data, page_canvas *c, const span *s, in
 {
     int column[SHOWN], n = longest(data, c->phone ? 8 : SHOWN, column), n_tags = 0;
     const double size = c->phone ? 10 : 12, edge = side < 0 ? c->left : c->width - c->right;
-    const double middle_x = (s->x[0] + s->x[1]) / 2;
     tag tags[SHOWN];
     char name[200];
 
     for (int i = 0; i < n; i++) {
         double x = loading(data, 0, column[i]), y = loading(data, 1, column[i]);
-        if ((x < middle_x) == (side < 0))
+        if ((x < 0) == (side < 0))
             tags[n_tags++] = (tag) { c->left + s->scale * (x - s->x[0]),
                                      c->top + s->scale * (s->y[1] - y), column[i] };
     }

@@ -30,14 +30,33 @@ typedef struct page_scores {
     char name[200], created[40];
 } page_scores;
 
+/* How far features have moved, those that moved most first; the shares of segments before all. */
+typedef struct page_drift_row {
+    char name[160];
+    double psi, critical;
+    bool is_share;
+} page_drift_row;
+
+typedef struct page_drift {
+    int n;               /* 0: nothing to compare with */
+    page_drift_row *row; /* owned */
+    char base[2][200];   /* from where to where */
+} page_drift;
+
 typedef struct page_data {
     const seg_model *model;
     const seg_segments *s; /* of the model */
     page_origin origin;
     page_scores scores;
-    const seg_json *compared; /* of segmpi compare; NULL: none was given */
-    int *order; /* [s->d] columns, those that lie between segments most first; owned */
+    page_drift drift;
+    seg_json *compared; /* of segmpi compare; owned; NULL: none was given */
+    int *order;         /* [s->d] columns, those that lie between segments most first; owned */
 } page_data;
+
+/* A document of segmpi compare and a scoring, NULL where there is none, into `data`; released by
+ * the caller, also after a failure.  SEG_ERR_DATA if they are not of this model. */
+seg_status page_change_read(const char *compared, const char *scores, page_data *data);
+void page_change_release(page_data *data);
 
 /* ---- HTML ---- */
 

@@ -142,14 +142,12 @@ static void put_number(FILE *out, const char *number, const char *what)
     page_put(out, "<div><b>$</b><span>$</span></div>\n", number, what);
 }
 
-static double largest_psi(const page_data *data)
+static double largest_psi(const page_drift *drift)
 {
-    const seg_json *features = seg_json_get(data->compared, "features");
-    double most =
-        seg_json_number(seg_json_get(seg_json_get(data->compared, "segment_share"), "psi"));
+    double most = 0;
 
-    for (int i = 0; i < seg_json_length(features); i++)
-        most = fmax(most, seg_json_number(seg_json_get(seg_json_item(features, i), "psi")));
+    for (int i = 0; i < drift->n; i++)
+        most = fmax(most, drift->row[i].psi);
     return most;
 }
 
@@ -174,9 +172,9 @@ static void put_numbers(const page_data *data, FILE *out)
     put_number(out, text,
                isfinite(least) ? "stability of the least stable segment (0.75 and more is stable)"
                                : "stability was not measured");
-    if (data->compared)
-        put_number(out, page_number(largest_psi(data), text, sizeof text),
-                   "largest drift since training (PSI; below 0.10 is little)");
+    if (data->drift.n > 0)
+        put_number(out, page_number(largest_psi(&data->drift), text, sizeof text),
+                   "largest drift (PSI; below 0.10 is little)");
     else
         put_number(out, page_percent(between, text, sizeof text),
                    "of the clients lie between segments");

@@ -64,29 +64,19 @@ static seg_status sort_columns(page_data *data)
 
 /* ---- the command ---- */
 
-static seg_status read_comparison(const char *path, seg_json **json)
-{
-    SEG_TRY(seg_json_read(path, json));
-    if (strcmp(seg_json_string(seg_json_get(*json, "format")), "comparison") == 0) return SEG_OK;
-    return SEG_FAIL(SEG_ERR_DATA, "'%s' is not a document of segmpi compare --json", path);
-}
-
 seg_status seg_report_page(seg_input *in, const seg_page_opts *opts)
 {
     seg_status status = SEG_OK;
     seg_model model = { 0 };
-    seg_json *compared = NULL;
     page_data data = { .model = &model, .s = &model.segments };
 
     SEG_TRY_OR_DONE(seg_model_read(in, &model));
     read_origin(in, &data.origin);
     SEG_TRY_OR_DONE(sort_columns(&data));
-    if (opts->compared) SEG_TRY_OR_DONE(read_comparison(opts->compared, &compared));
-    data.compared = compared;
+    SEG_TRY_OR_DONE(page_change_read(opts->compared, opts->scores, &data));
     SEG_TRY_OR_DONE(page_folder_write(&data, opts->folder, opts->force));
 done:
-    seg_json_free(compared);
-    seg_free(data.scores.size);
+    page_change_release(&data);
     seg_free(data.order);
     seg_model_release(&model);
     return status;

@@ -161,6 +161,73 @@ def test_the_model_card_names_the_model_and_leaves_blanks(model, report):
     assert "supports your model-risk documentation" in text.lower() and "compliant" not in text.lower()
 
 
+# ---- what came after the model ----
+
+COMPARED = {
+    "format": "comparison", "old": {"file": "<b>old</b>.h5"}, "new": {"file": "new.h5"},
+    "features": [{"name": "A", "psi": 0.02, "critical": 0.01, "verdict": ""},
+                 {"name": "<i>B</i>", "psi": 0.31, "critical": 0.01, "verdict": ""},
+                 {"name": "C", "psi": None, "critical": None, "verdict": ""}],
+    "segment_share": {"psi": 0.05, "critical": 0.004},
+    "migration": {"names": ["<u>x</u>", "y"], "counts": [[300, 80], [9, 600]], "stayed": 900, "moved": 89,
+                  "entered": 12, "left": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def later(segmpi, model):
+    """a scoring of other clients, and a report with it"""
+    folder = model.parent
+    segmpi("generate", "4000", "--seed", "5", "-o", folder / "later.h5")
+    segmpi("score", model, folder / "later.h5", "-o", folder / "scores.h5")
+    segmpi("report", model, "-o", folder / "later", "--scores", folder / "scores.h5")
+    return folder / "later"
+
+
+def test_drift_of_a_scoring_is_that_of_its_deciles(model, later):
+    drift, _ = sheet(later / "figures/drift.tsv")
+    assert drift["feature"][0] == "shares of segments" and len(drift["feature"]) == 18
+    assert drift["psi"][1:] == sorted(drift["psi"][1:], reverse=True)
+    with h5py.File(model) as file, h5py.File(model.parent / "later.h5") as table:
+        old, new = (f[name][:] for f, name in ((h5py.File(model.parent / "clients.h5"), "features"), (table, "features")))
+        features = list(file["feature"].asstr())
+    for name in ("BALANCE", "MINIMUM_PAYMENTS", "CREDIT_LIMIT"):
+        a, b = old[:, features.index(name)], new[:, features.index(name)]
+        edges = np.nanquantile(a, np.arange(1, 10) / 10)
+        counts = [np.r_[np.bincount(np.searchsorted(edges, x[~np.isnan(x)], "left"), minlength=10), np.isnan(x).sum()]
+                  for x in (a, b)]
+        p, q = (np.maximum(n, 0.5) / n.sum() for n in counts)
+        kept = counts[0] + counts[1] > 0
+        psi = ((p - q) * np.log(p / q))[kept].sum()
+        assert drift["psi"][drift["feature"].index(name)] == pytest.approx(psi, rel=0.02, abs=1e-5)
+    page = (later / "report.html").read_text()
+    assert "4,000 clients were scored with this model" in page and 'id="figure-drift"' in page
+
+
+def test_scores_of_another_model_are_refused(segmpi, model, later, tmp_path):
+    segmpi("fit", model.parent / "later.h5", "-o", tmp_path / "other.h5", "-k", 3, "--n-init", 1, "--stability", 0)
+    refused = segmpi("report", tmp_path / "other.h5", "-o", tmp_path / "r", "--scores", model.parent / "scores.h5",
+                     ok=False)
+    assert refused.returncode == 65 and "another model" in refused.stderr and not (tmp_path / "r").exists()
+
+
+def test_a_comparison_is_shown_and_its_small_groups_are_not(segmpi, model, tmp_path, browser):
+    (tmp_path / "c.json").write_text(json.dumps(COMPARED))
+    segmpi("report", model, "-o", tmp_path / "r", "--compare", tmp_path / "c.json")
+    moves, raw = sheet(tmp_path / "r/figures/migration.tsv")
+    assert raw == [["from", "<u>x</u>", "y"], ["<u>x</u>", "300", "80"], ["y", "<10", "600"]]
+    drift, _ = sheet(tmp_path / "r/figures/drift.tsv")
+    assert drift["feature"] == ["shares of segments", "<i>B</i>", "A"] and drift["psi"] == [0.05, 0.31, 0.02]
+    page = (tmp_path / "r/report.html").read_text()
+    assert "1 feature has moved far" in page and "9.0 % of the clients in both scorings changed segment" in page
+    assert not {"u", "i"} & (Tags(page).tags - {"i"}) and "<i>B" not in page
+    found = browser.open(tmp_path / "r/report.html", 390)
+    assert found["cut"] == found["wide"] == found["covered"] == found["empty"] == [] and found["pictures"] == 10
+    (tmp_path / "c.json").write_text("{}")
+    refused = segmpi("report", model, "-o", tmp_path / "s", "--compare", tmp_path / "c.json", ok=False)
+    assert refused.returncode == 65 and "segmpi compare" in refused.stderr
+
+
 # ---- the folder ----
 
 
@@ -327,3 +394,11 @@ def test_hostile_names_are_no_formulas_and_no_commands(hostile):
         for cell in (cell for row in rows for cell in row):
             assert not re.match(r"[=+@\t\r]|-(?![\d.])", cell), cell
     assert not list(hostile[0].parent.glob("x*")) and not Path("x0").exists()
+
+
+def test_a_column_cannot_command_gnuplot_in_the_terminal_either(segmpi, tmp_path):
+    (tmp_path / "t.csv").write_text("a,'.system('touch harm').'\n" + "1,2\n2,3\n4,4\n" * 9)
+    segmpi("import", tmp_path / "t.csv", "-o", tmp_path / "t.h5")
+    segmpi("describe", tmp_path / "t.h5", "-o", tmp_path / "d.h5")
+    shown = segmpi("inspect", "--plot", tmp_path / "d.h5", cwd=tmp_path).stdout
+    assert "system" in shown and not (tmp_path / "harm").exists()
