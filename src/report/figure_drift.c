@@ -5,8 +5,6 @@
 
 #include "page_internal.h"
 
-#define LITTLE   0.10
-#define MOVED    0.25
 #define SEGMENTS 24 /* drawn in the table of moves, at most */
 #define INK      "#2B3440"
 #define MUTED    "#5B6673"
@@ -26,8 +24,10 @@ static void tell_drift(const page_data *data, page_figure *figure)
     int moved = 0;
 
     for (int i = drift->n - 1; i >= 0; i--) {
-        if (!drift->row[i].is_share) first = &drift->row[i];
-        moved += !drift->row[i].is_share && drift->row[i].psi >= MOVED;
+        const page_drift_row *row = &drift->row[i];
+        if (row->is_share) continue;
+        first = row;
+        moved += seg_drift_of((seg_psi) { row->psi, row->critical }) == SEG_DRIFT_LARGE;
     }
     if (first && moved == 0)
         (void)snprintf(figure->title, PAGE_TEXT,
@@ -54,7 +54,7 @@ static void tell_drift(const page_data *data, page_figure *figure)
 
 static void draw_drift(const page_data *data, page_canvas *c)
 {
-    static const double rules[] = { LITTLE, MOVED };
+    static const double rules[] = { SEG_PSI_MODERATE, SEG_PSI_LARGE };
     const page_drift *drift = &data->drift;
     int n = drift->n < FIGURE_ROWS ? drift->n : FIGURE_ROWS;
     double most = 0.3, size = c->phone ? 10 : 12, row = n <= 24 ? 22 : 16;

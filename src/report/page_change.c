@@ -75,7 +75,8 @@ static seg_status drift_of_scores(const seg_reference *scored, page_data *data)
     if (base->d != scored->d || base->n_segments != scored->n_segments) return SEG_OK;
     SEG_TRY(seg_alloc((int64_t)base->d + 1, sizeof *drift->row, &drift->row));
     if (base->n_segments > 0)
-        add_row(drift, "shares of segments", seg_psi_of(base->n_segments, base->segment_count, scored->segment_count), true);
+        add_row(drift, "shares of segments",
+                seg_psi_of(base->n_segments, base->segment_count, scored->segment_count), true);
     for (int t = 0; t < base->d; t++)
         add_row(drift, base->names[t], seg_reference_psi(base, t, scored, t), false);
     sort_rows(drift);
