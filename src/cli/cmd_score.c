@@ -106,7 +106,8 @@ static seg_status find_format(job *j)
     return SEG_OK;
 }
 
-/* .NAME.clients beside the output, where another run with the same output cannot be. */
+/* .NAME.clients beside the output, where another run with the same output cannot be; what a killed
+ * one has left there goes. */
 static seg_status name_imported(job *j)
 {
     const char *slash = strrchr(opts.output, '/');
@@ -114,9 +115,12 @@ static seg_status name_imported(job *j)
 
     int length = snprintf(j->imported, sizeof j->imported, "%.*s.%s.clients", folder, opts.output,
                           opts.output + folder);
-    if (length < (int)sizeof j->imported) return SEG_OK;
-    *j->imported = '\0';
-    return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
+    if (length >= (int)sizeof j->imported) {
+        *j->imported = '\0';
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
+    }
+    if (seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
+    return SEG_OK;
 }
 
 /* Collective.  A table of the model's columns, which is removed in the end. */
@@ -133,7 +137,6 @@ static seg_status import_csv(job *j)
     csv.paths = session->arguments + 1;
     csv.n_features = j->model.prep.d;
     csv.features = (const char *const *)j->model.prep.names;
-    SEG_TRY_OR_DONE(name_imported(j));
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
     SEG_TRY_OR_DONE(seg_output_open(session->comm, j->imported, "clients", true, &out));
     seg_stop_hold(false); /* long, and nothing of it is kept */
@@ -167,6 +170,7 @@ static seg_status open_clients(job *j)
                              .n_features = j->model.prep.d,
                              .features = (const char *const *)j->model.prep.names };
 
+    SEG_TRY(name_imported(j));
     SEG_TRY(find_format(j));
     if (j->is_csv) SEG_TRY(import_csv(j));
     if (!j->is_csv) SEG_TRY(read_key(j, &table));
