@@ -109,7 +109,7 @@ static seg_status print_features(const seg_comparison *c)
         names[t] = c->feature[order[t]].name;
     const drift_table from = { c, order };
     const report_table table = { c->d, 3, names, titles, &from, drift_cell };
-    report_heading("Features: how far they are from the base that the model was fitted to");
+    report_heading("Features: how far the new base is from the old one");
     report_table_print(&table);
     report_paragraph(2, "PSI over ten training deciles and a bin for missing; rules of thumb: from "
                         "0.10 on moderate, from 0.25 on large. By chance: what one in twenty "

@@ -146,3 +146,14 @@ def test_no_id_leaves_the_columns_of_ids(segmpi, bank, tmp_path):
         if path.is_file():
             assert CANARY.encode() not in path.read_bytes(), name
     assert CANARY.encode() in (tmp_path / "s.h5").read_bytes()
+
+
+def test_a_stopped_scoring_does_not_mix_keys(segmpi, bank, tmp_path):
+    (tmp_path / "other").write_bytes(KEY[::-1])
+    (tmp_path / "other").chmod(0o600)
+    words = ("score", bank / "model.h5", bank / "g.h5", "-o", tmp_path / "s.h5", "--pseudonymize")
+    assert segmpi(*words, bank / "key", "--max-seconds", 0.0001, ok=False).returncode == 75
+    found = segmpi(*words, tmp_path / "other", "--resume", ok=False)
+    assert found.returncode == 65 and "other options or clients" in messages(found)[0]
+    segmpi(*words, bank / "key", "--resume")
+    assert read_ids(tmp_path / "s.h5") == [pseudonym(client) for client in read_ids(bank / "g.h5")]
