@@ -176,11 +176,13 @@ seg_status seg_input_probe(const char *path)
                         strerror(errno));
     while (waitpid(child, &state, 0) < 0)
         if (errno != EINTR) return SEG_OK; /* someone else has waited for it */
-    if (!WIFSIGNALED(state) || !is_fault(WTERMSIG(state))) return SEG_OK;
-    if (WTERMSIG(state) == SIGXCPU || WTERMSIG(state) == SIGKILL)
+    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return SEG_OK;
+    int number = WIFSIGNALED(state) ? WTERMSIG(state) : SIGABRT; /* sanitizers end by exit codes */
+    if (!is_fault(number)) return SEG_OK;
+    if (number == SIGXCPU || number == SIGKILL)
         return SEG_FAIL(SEG_ERR_DATA,
                         "'%s' is damaged or made to do harm: HDF5 comes to no end with it", path);
     return SEG_FAIL(SEG_ERR_DATA,
                     "'%s' is damaged or made to do harm: HDF5 crashes on it (signal %d)", path,
-                    WTERMSIG(state));
+                    number);
 }

@@ -10,6 +10,7 @@ import random
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -104,8 +105,10 @@ def test_no_mutation_crashes_a_run(program, environment, seeds, tmp_path):
     assert ends["refused"] > COUNT / 10 and ends["ok"] > COUNT / 100  # they do something, and not everything
 
 
-def test_a_crash_of_hdf5_is_65_on_all_ranks(segmpi, seeds, tmp_path):
+def test_a_crash_of_hdf5_is_65_on_all_ranks(segmpi, program, seeds, tmp_path):
     """the child is what crashes: here by a signal that the test's own preload raises"""
+    if b"__asan_init" in Path(program).read_bytes():
+        pytest.skip("a sanitizer wants to be loaded first, and takes the signal")
     library = tmp_path / "crash.so"
     source = "#include <signal.h>\n#include <stdlib.h>\nlong H5Dget_storage_size(long set) { (void)set; raise(SIGSEGV); return 0; }\n"
     built = subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=source, text=True)
