@@ -276,6 +276,7 @@ static seg_status read_pseudonyms(seg_table *table, int64_t first, int64_t count
     seg_status status = SEG_OK;
     char *stored = NULL;
 
+    SEG_TRY_OR_DONE(seg_fault("ids_pseudonyms", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_alloc(count, (size_t)width, &stored));
     SEG_TRY_OR_DONE(
         seg_input_read(table->in, IDS, text ? SEG_TEXT : SEG_INT64, first, count, stored));

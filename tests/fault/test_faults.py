@@ -49,7 +49,7 @@ COMMANDS = {
     "fit on a code": (["fit", "{clients.h5}", *OUT, *FEW, "--embed", "autoencoder", "--ae-epochs", "1"], ["out.h5"]),
     "fit with a match": (["fit", "{clients.h5}", *OUT, *FEW, "--match", "{model.h5}"], ["out.h5"]),
     "compare": (["compare", "{scores.h5}", "{scores.h5}", *JSON], ["out.json"]),
-    "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv"],
+    "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv", "--pseudonymize", "{key}"],
               ["out.h5", "out.json", "out.csv"]),
     "score that stops": (["score", "{model.h5}", "{clients.h5}", *OUT, "--resume", "--max-seconds", "0.001"],
                          ["out.h5"]),
