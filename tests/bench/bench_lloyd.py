@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import h5py
 import numpy as np
+import sklearn
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -116,7 +117,7 @@ def main():
     gbs = n * z.shape[1] * 4 / seconds / 1e9
     print(f"{n:,} clients, d = {z.shape[1]}, k = {K}, {RANKS} ranks, SIMD {LEVEL or 'chosen'}; seconds per iteration")
     print(f"segmpi        {spread(ours)}  {n / seconds / 1e6:.0f} million clients/s  {gbs:.1f} GB/s")
-    print(f"scikit-learn  {spread(theirs)}  {n / statistics.median(theirs) / 1e6:.0f} million clients/s")
+    print(f"scikit-learn {sklearn.__version__}  {spread(theirs)}  {n / statistics.median(theirs) / 1e6:.0f} million clients/s")
     print(f"ratio {statistics.median(theirs) / seconds:.1f}; {RANKS} processes read {read:.1f} GB/s: {100 * gbs / read:.0f} %")
 
 
