@@ -22,7 +22,7 @@ import torch
 RANKS, RUNS = 2, 3
 NETWORKS = {
     # name: layers, batch, learning rate, epochs, activation
-    "autoencoder": ([17, 64, 32, 10, 32, 64, 17], 128, 1e-3, 6, torch.nn.ELU),
+    "autoencoder": ([17, 64, 32, 10, 32, 64, 17], 128, 1e-3, 13, torch.nn.ELU),
     "autoencoder:study": ([17, 7, 500, 500, 2000, 10, 2000, 500, 17], 128, 1e-3, 3, torch.nn.ReLU),
 }
 
