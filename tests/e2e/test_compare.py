@@ -200,6 +200,6 @@ def test_two_models_are_told_and_their_deciles_not_mixed(segmpi, months, tmp_pat
 
 def test_what_holds_no_scores_is_refused(segmpi, months):
     for words in (("table.h5", "new.h5"), ("old.h5", "all.h5")):
-        result = segmpi("compare", *(months / word for word in words), ranks=2, ok=False)
+        result = segmpi("compare", *(months / word for word in words), ok=False)
         assert result.returncode == 65 and "no scores" in messages(result)[0]
     assert segmpi("compare", months / "old.h5", months / "none.h5", ok=False).returncode == 66

@@ -65,7 +65,7 @@ def table(tmp_path_factory):
 ])
 def test_sql_gives_the_labels_of_the_fit(segmpi, table, tmp_path, words):
     segmpi("fit", table, "-o", tmp_path / "m.h5", "--n-init", 2, *words, ranks=2)
-    columns, rows = label(table, tmp_path / "m.h5", tmp_path, segmpi, "--id", "the id", "--materialized")
+    columns, rows = label(table, tmp_path / "m.h5", tmp_path, segmpi, "--id", "the id")
     assert columns == ["the id", "cluster_number", "segment_number", "segment_name"]
     assert [row[0] for row in rows] == list(range(3000))
     check(rows, tmp_path / "m.h5")
@@ -74,7 +74,7 @@ def test_sql_gives_the_labels_of_the_fit(segmpi, table, tmp_path, words):
 def test_sql_gives_the_segments_of_the_real_table(segmpi, real_table, tmp_path):
     segmpi("import", real_table, "-o", tmp_path / "c.h5", ranks=2)
     segmpi("fit", tmp_path / "c.h5", "-o", tmp_path / "m.h5", "--n-init", 2, ranks=2)
-    words = ("--table", "main.people", "--id", "the id")
+    words = ("--table", "main.people", "--id", "the id", "--materialized")
     _, rows = label(tmp_path / "c.h5", tmp_path / "m.h5", tmp_path, segmpi, *words, table_name="people")
     assert len(rows) == 8950
     check(rows, tmp_path / "m.h5")
