@@ -171,7 +171,7 @@ static void plot_cells(page_canvas *c, const char *file, int column, double x, d
             is_first ? "plot" : ",", file, FIGURE_ROWS - 1, x, value);
     for (int white = 0; white < 2 && cell >= 28; white++)
         fprintf(c->script,
-                ", '' skip 1 every ::::%d using (%.5g):0:(abs(column(%d))%s%g?written(%d):'') with "
+                ", '' skip 1 every ::::%d using (%.5g):0:(abs(known(%d))%s%g?written(%d):'') with "
                 "labels font ',%d' "
                 "textcolor rgb '%s'",
                 FIGURE_ROWS - 1, x, column, white ? ">=" : "<", dark, column, c->phone ? 9 : 10,
@@ -199,7 +199,9 @@ static void draw_clusters(const page_data *data, page_canvas *c)
             "unset tics\n",
             1 - (double)key / c->height, cells - 0.5, n - 0.5, -0.5 - head / row);
     canvas_palette(c, 2);
-    fprintf(c->script, "written(j) = abs(column(j))<0.05 ? '0' : sprintf('%%+.1f',column(j))\n");
+    fprintf(c->script, "known(j) = valid(j) ? column(j) : NaN\n"
+                       "written(j) = known(j)!=known(j) ? '' : abs(column(j))<0.05 ? '0' : "
+                       "sprintf('%%+.1f',column(j))\n");
     draw_tree(s, c, node, 0.5 + 26 / row, (TREE - 4) / row);
     head_clusters(data, c, node, cell, row);
     for (int j = 0; j < s->n_clusters; j++) {
@@ -299,12 +301,13 @@ static void draw_correlation(const page_data *data, page_canvas *c)
                 "boxxyerror fillstyle solid noborder linecolor palette",
                 t == 0 ? "plot" : ",", n - 1, t, value);
         for (int white = 0; white < 2 && cell >= 22; white++)
-            fprintf(c->script,
-                    ", '' skip 1 every ::::%d using (%d):0:($0>%d && abs(column(%d))%s0.65 ? "
-                    "sprintf('%%.0f',100*column(%d)) : '') with labels font ',%d' textcolor rgb "
-                    "'%s'",
-                    n - 1, t, t, t + 2, white ? ">=" : "<", t + 2, c->phone ? 8 : 10,
-                    white ? "#FFFFFF" : INK);
+            fprintf(
+                c->script,
+                ", '' skip 1 every ::::%d using (%d):0:($0>%d && strcol(%d) ne 'NaN' && "
+                "abs(column(%d))%s0.65 ? "
+                "sprintf('%%.0f',100*column(%d)) : '') with labels font ',%d' textcolor rgb '%s'",
+                n - 1, t, t, t + 2, t + 2, white ? ">=" : "<", t + 2, c->phone ? 8 : 10,
+                white ? "#FFFFFF" : INK);
     }
     fprintf(c->script, "\n");
 }

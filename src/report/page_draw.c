@@ -121,11 +121,12 @@ seg_status page_draw(const page_data *data, const char *folder, bool *drawn)
 {
     seg_status status = SEG_OK;
     canvas_name *names = NULL;
-    char *script = NULL;
+    char *script = NULL, talk[4096];
     size_t size;
     FILE *all = open_memstream(&script, &size);
 
     if (!all) return SEG_FAIL(SEG_ERR_MEMORY, "out of memory while drawing");
+    (void)snprintf(talk, sizeof talk, "%s/figures/gnuplot.gp", folder); /* a name of ours */
     fprintf(all, "cd ");
     canvas_quote(all, folder);
     fprintf(all, "\ncd 'figures'\n");
@@ -139,7 +140,7 @@ seg_status page_draw(const page_data *data, const char *folder, bool *drawn)
 done:
     if (fclose(all) != 0 && status == SEG_OK)
         status = SEG_FAIL(SEG_ERR_MEMORY, "out of memory while drawing");
-    if (status == SEG_OK) status = report_gnuplot_run(script, size, drawn);
+    if (status == SEG_OK) status = report_gnuplot_run(script, size, talk, drawn);
     free(script);
     seg_free(names);
     return status;

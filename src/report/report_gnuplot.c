@@ -1,5 +1,6 @@
 /* gnuplot as a child process: a script through a pipe, no shell, no start-up files. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -8,11 +9,13 @@
 #include <unistd.h>
 
 #include "report_internal.h"
+#include "segmpi/text.h"
 
 extern char **environ;
 
-/* *child reads from *pipe_end, which is the caller's to close. */
-static seg_status start(pid_t *child, int *pipe_end)
+/* *child reads from *pipe_end, which is the caller's to close; what it says goes to the file `talk`
+ * (NULL: to standard error). */
+static seg_status start(pid_t *child, int *pipe_end, const char *talk)
 {
     char program[] = "gnuplot", plain[] = "-d"; /* no ~/.gnuplot */
     char *words[] = { program, plain, NULL };
@@ -28,6 +31,9 @@ static seg_status start(pid_t *child, int *pipe_end)
     (void)posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO);
     (void)posix_spawn_file_actions_addclose(&actions, ends[0]);
     (void)posix_spawn_file_actions_addclose(&actions, ends[1]);
+    if (talk)
+        (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, talk,
+                                               O_WRONLY | O_CREAT | O_TRUNC, 0600);
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawnattr_setsigdefault(&attributes, &usual);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
@@ -85,21 +91,37 @@ seg_status report_gnuplot(const char *heading, const char *script, size_t size)
     int pipe_end;
     pid_t child;
 
-    SEG_TRY(start(&child, &pipe_end));
+    SEG_TRY(start(&child, &pipe_end, NULL));
     report_heading(heading); /* pictures wait for the script */
     (void)fflush(stdout);
     return finish(child, pipe_end, script, size);
 }
 
-seg_status report_gnuplot_run(const char *script, size_t size, bool *is_there)
+/* The last line of the file that says something. */
+static void tell_why(const char *path)
+{
+    char line[400], last[400] = "";
+    FILE *talk = fopen(path, "r");
+
+    while (talk && fgets(line, sizeof line, talk))
+        if (strspn(line, " \n") < strlen(line)) (void)seg_text_copy(last, sizeof last, line);
+    if (talk) (void)fclose(talk);
+    last[strcspn(last, "\n")] = '\0';
+    seg_error_while("drawing:%s", seg_text_clean(last, line, sizeof line));
+}
+
+seg_status report_gnuplot_run(const char *script, size_t size, const char *talk, bool *is_there)
 {
     int pipe_end;
     pid_t child;
 
-    *is_there = start(&child, &pipe_end) == SEG_OK;
+    *is_there = start(&child, &pipe_end, talk) == SEG_OK;
     if (!*is_there) {
         seg_error_clear();
         return SEG_OK;
     }
-    return finish(child, pipe_end, script, size);
+    seg_status status = finish(child, pipe_end, script, size);
+    if (status != SEG_OK) tell_why(talk);
+    (void)unlink(talk);
+    return status;
 }

@@ -74,5 +74,6 @@ seg_status report_gnuplot(const char *heading, const char *script, size_t size);
  * stands apart, as gnuplot 5.4 takes a doubled one at the beginning for an empty string, and goes
  * on to execute the rest. */
 void report_gnuplot_text(FILE *script, const char *text);
-/* A script that draws into files; false, and nothing done, where gnuplot cannot be started. */
-seg_status report_gnuplot_run(const char *script, size_t size, bool *is_there);
+/* A script that draws into files; false, and nothing done, where gnuplot cannot be started.  What
+ * it says on the way goes to the file `talk` for that time. */
+seg_status report_gnuplot_run(const char *script, size_t size, const char *talk, bool *is_there);

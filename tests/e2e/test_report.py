@@ -189,7 +189,8 @@ def test_drift_of_a_scoring_is_that_of_its_deciles(model, later):
     assert drift["feature"][0] == "shares of segments" and len(drift["feature"]) == 18
     assert drift["psi"][1:] == sorted(drift["psi"][1:], reverse=True)
     with h5py.File(model) as file, h5py.File(model.parent / "later.h5") as table:
-        old, new = (f[name][:] for f, name in ((h5py.File(model.parent / "clients.h5"), "features"), (table, "features")))
+        with h5py.File(model.parent / "clients.h5") as base:
+            old, new = base["features"][:], table["features"][:]
         features = list(file["feature"].asstr())
     for name in ("BALANCE", "MINIMUM_PAYMENTS", "CREDIT_LIMIT"):
         a, b = old[:, features.index(name)], new[:, features.index(name)]
@@ -320,6 +321,27 @@ def test_the_page_in_a_browser(browser, report, shots, width, dark):
     browser.picture(shots / f"report-{width}-{'dark' if dark else 'light'}.png")
 
 
+@pytest.mark.parametrize("table,words", [
+    ("few", ["-k", 3]),
+    ("later", ["-k", 12, "--n-segments", 12, "--columns", "BALANCE,PURCHASES,CREDIT_LIMIT,PAYMENTS"]),
+    ("later", ["-k", 1, "--columns", "BALANCE"]),
+    ("later", ["-k", 5, "--embed", "pca:0.7", "--profile-only", "TENURE"]),
+])
+def test_the_page_of_other_models(segmpi, browser, later, tmp_path, table, words):
+    source = later.parent / f"{table}.h5"
+    if table == "few":  # thirty clients, a constant column
+        rows = "".join(f"{i * i % 17},{i},1\n" for i in range(30))
+        (tmp_path / "few.csv").write_text("a,b,c\n" + rows)
+        source = tmp_path / "few.h5"
+        segmpi("import", tmp_path / "few.csv", "-o", source)
+    segmpi("fit", source, "-o", tmp_path / "m.h5", "--n-init", 2, "--stability", 0, *words)
+    assert segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r").stderr == ""
+    for width in (1280, 390):
+        found = browser.open(tmp_path / "r/report.html", width)
+        assert found["cut"] == found["wide"] == found["covered"] == found["empty"] == found["said"] == []
+        assert found["pictures"] >= 2
+
+
 def test_the_page_prints(browser, report, shots):
     browser.open(report / "report.html", 1280)
     browser.print(shots / "report.pdf")
@@ -340,19 +362,20 @@ class Tags(html.parser.HTMLParser):
         self.attributes.update((tag, name) for name, _ in attributes)
 
 
-HOSTILE = ["<script>alert({0})</script>", "\"><img src=x onerror=alert({0})>", "' onmouseover='alert({0})", "</svg><svg onload=alert({0})>",
-           "=HYPERLINK(\"http://x{0}\")", "]]><b>{0}", "&lt;{0}&#60;script&gt;", "`system('touch x{0}')`", "\\{{$ @ {0}\\}}",
-           "</title><base href=//x{0}>", "%s%n{0}", "@import url(//x{0})", "<!-- {0}", "javascript:alert({0})",
-           "# {0}", "\u202e{0}\u202c", "'+system('id')+'{0}", "{0}" + "x" * 150, "- {0}", "<details open ontoggle=alert({0})>"]
+HOSTILE = ["<script>alert({0})</script>", "\"><img src=x onerror=alert({0})>", "' onmouseover='alert({0})",
+           "</svg><svg onload=alert({0})>", "=HYPERLINK(\"http://x{0}\")", "]]><b>{0}", "&lt;{0}&#60;script&gt;",
+           "`system('touch x{0}')`", "\\{{$ @ {0}\\}}", "</title><base href=//x{0}>", "%s%n{0}", "@import url(//x{0})",
+           "<!-- {0}", "javascript:alert({0})", "# {0}", "\u202e{0}\u202c", "'+system('id')+'{0}", "{0}" + "x" * 150,
+           "- {0}", "<details open ontoggle=alert({0})>"]
 
 
 @pytest.fixture(scope="module")
 def hostile(segmpi, tmp_path_factory):
-    """a report of 60 columns and a file with hostile names, and a catalog of hostile texts"""
+    """a report of 180 columns with hostile names and of a catalog of 20 hostile texts"""
     folder = tmp_path_factory.mktemp("hostile")
-    names = [text.format(i) for i in range(3) for text in HOSTILE]
+    names = [text.format(i) for i in range(9) for text in HOSTILE]
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(1500, 60)).round(3) + (np.arange(1500) % 4)[:, None] * rng.normal(size=60).round(2)
+    x = rng.normal(size=(800, 180)).round(3) + (np.arange(800) % 4)[:, None] * rng.normal(size=180).round(2)
     table = folder / "<img src=x onerror=alert(1)>.csv"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
