@@ -58,6 +58,7 @@ static void tell_centers(const page_data *data, page_figure *figure)
         int t = data->order[i];
         double low = INFINITY, high = -INFINITY;
         for (int g = 0; g < s->n_segments; g++) {
+            if (page_is_hidden(s->segment[g].size)) continue;
             low = fmin(low, z_of(data, g, t));
             high = fmax(high, z_of(data, g, t));
         }
@@ -76,6 +77,7 @@ static void range_of(const page_data *data, int n, double *low, double *high)
     *high = 1;
     for (int i = 0; i < n; i++)
         for (int g = 0; g < data->s->n_segments; g++) {
+            if (page_is_hidden(data->s->segment[g].size)) continue;
             *low = fmin(*low, z_of(data, g, data->order[i]));
             *high = fmax(*high, z_of(data, g, data->order[i]));
         }
@@ -193,18 +195,23 @@ static void add_medians(const page_data *data, page_sheet *sheet)
 static void tell_distributions(const page_data *data, page_figure *figure)
 {
     const seg_segments *s = data->s;
-    int panel[PANELS] = { 0 }, n = panels_of(data, panel), low = 0, high = 0;
+    int panel[PANELS] = { 0 }, n = panels_of(data, panel), low = -1, high = -1;
     char a[40], b[40];
 
-    for (int g = 1; g < s->n_segments && n > 0; g++) {
-        if (mean_of(data, g, panel[0]) < mean_of(data, low, panel[0])) low = g;
-        if (mean_of(data, g, panel[0]) > mean_of(data, high, panel[0])) high = g;
+    for (int g = 0; g < s->n_segments && n > 0; g++) {
+        if (page_is_hidden(s->segment[g].size)) continue;
+        if (low < 0 || mean_of(data, g, panel[0]) < mean_of(data, low, panel[0])) low = g;
+        if (high < 0 || mean_of(data, g, panel[0]) > mean_of(data, high, panel[0])) high = g;
     }
-    (void)snprintf(
-        figure->title, PAGE_TEXT, "%s: %s on average among %s, %s among %s",
-        PAGE_SHORT(s->column[panel[0]]), page_number(mean_of(data, high, panel[0]), a, sizeof a),
-        PAGE_SHORT(s->segment[high].name), page_number(mean_of(data, low, panel[0]), b, sizeof b),
-        PAGE_SHORT(s->segment[low].name));
+    if (low == high)
+        (void)snprintf(figure->title, PAGE_TEXT, "How clients are spread");
+    else
+        (void)snprintf(figure->title, PAGE_TEXT, "%s: %s on average among %s, %s among %s",
+                       PAGE_SHORT(s->column[panel[0]]),
+                       page_number(mean_of(data, high, panel[0]), a, sizeof a),
+                       PAGE_SHORT(s->segment[high].name),
+                       page_number(mean_of(data, low, panel[0]), b, sizeof b),
+                       PAGE_SHORT(s->segment[low].name));
     (void)snprintf(figure->subtitle, PAGE_TEXT,
                    "Clients of each segment by value, all clients counted, each ridge to its own "
                    "height; the axis spans the 1st to the 99th percentile, what lies beyond "

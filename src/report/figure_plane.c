@@ -58,14 +58,18 @@ static void add_density(const page_data *data, page_sheet *sheet)
         }
 }
 
-static void add_sample(const seg_picture *p, page_sheet *sheet)
+/* Clients of a small segment are not shown. */
+static void add_sample(const page_data *data, page_sheet *sheet)
 {
+    const seg_picture *p = &data->model->picture;
+
     sheet_title(sheet, "pc1");
     sheet_title(sheet, "pc2");
     sheet_title(sheet, "segment");
     for (int i = 0; i < p->n_sample; i++) {
-        sheet_number(sheet, p->sample[2 * i]);
-        sheet_number(sheet, p->sample[2 * i + 1]);
+        int64_t size = data->s->segment[p->sample_segment[i]].size;
+        sheet_of_few(sheet, p->sample[2 * i], size);
+        sheet_of_few(sheet, p->sample[2 * i + 1], size);
         sheet_whole(sheet, p->sample_segment[i]);
     }
 }
@@ -108,12 +112,16 @@ static void add_places(const page_data *data, page_sheet *sheet)
 static void tell_plane(const page_data *data, page_figure *figure)
 {
     const seg_segments *s = data->s;
-    int most = 0;
+    int most = -1;
     char share[20], n[32];
 
-    for (int g = 1; g < s->n_segments; g++)
-        if (s->segment[g].between > s->segment[most].between) most = g;
-    if (s->n_segments > 1)
+    for (int g = 0; g < s->n_segments; g++)
+        if (!page_is_hidden(s->segment[g].size) &&
+            (most < 0 || s->segment[g].between > s->segment[most].between))
+            most = g;
+    if (most < 0)
+        (void)snprintf(figure->title, PAGE_TEXT, "Where clients lie");
+    else if (s->n_segments > 1)
         (void)snprintf(figure->title, PAGE_TEXT,
                        "%s blend into others most: %s of them lie between segments",
                        PAGE_SHORT(s->segment[most].name),
@@ -128,7 +136,7 @@ static void tell_plane(const page_data *data, page_figure *figure)
     figure->sheet_name[0] = "plane_density";
     figure->sheet_name[1] = "plane_sample";
     add_density(data, &figure->sheet[0]);
-    add_sample(&data->model->picture, &figure->sheet[1]);
+    add_sample(data, &figure->sheet[1]);
     add_places(data, &figure->shown);
 }
 
@@ -176,7 +184,7 @@ static void name_segments(const page_data *data, page_canvas *c)
 
     if (c->phone || p->n_segments > LABELLED) return;
     for (int g = 0; g < p->n_segments; g++)
-        if (place_of(p, g, at) > 0)
+        if (!page_is_hidden(data->s->segment[g].size) && place_of(p, g, at) > 0)
             tags[n++] = (tag) { c->left + width * (at[0] - p->x[0]) / (p->x[1] - p->x[0]),
                                 c->top + height * (p->y[1] - at[1]) / (p->y[1] - p->y[0]), g };
     spread(tags, n, 24, c->top + 12, c->top + height - 12);

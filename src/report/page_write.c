@@ -88,15 +88,14 @@ static double z_of(const seg_segments *s, int segment, int t)
     return s->z[(int64_t)segment * s->d + t];
 }
 
-/* The segment with the strongest feature, the column in *column. */
+/* The segment with the strongest feature, the column in *column; -1 where all are small. */
 static int most_special(const seg_segments *s, int *column)
 {
-    int best = 0, own;
+    int best = -1, own;
 
-    (void)seg_segments_strongest(s, 0, 1, column);
-    for (int i = 1; i < s->n_segments; i++)
-        if (seg_segments_strongest(s, i, 1, &own) > 0 && s->segment[i].size >= PAGE_FEW &&
-            fabs(z_of(s, i, own)) > fabs(z_of(s, best, *column))) {
+    for (int i = 0; i < s->n_segments; i++)
+        if (!page_is_hidden(s->segment[i].size) && seg_segments_strongest(s, i, 1, &own) > 0 &&
+            (best < 0 || fabs(z_of(s, i, own)) > fabs(z_of(s, best, *column)))) {
             best = i;
             *column = own;
         }
@@ -122,8 +121,8 @@ static void put_head(const page_data *data, FILE *out)
              "</style>\n</head>\n<body>\n<main>\n<header>\n<p class=\"kicker\">segmpi $ \xc2\xb7 $ "
              "\xc2\xb7 $ \xc2\xb7 model $</p>\n<h1>$</h1>\n",
              data->origin.version, data->origin.input, date, data->origin.model_id, title);
-    if (s->n_segments > 1) {
-        int column = 0, special = most_special(s, &column);
+    int column = 0, special = most_special(s, &column);
+    if (s->n_segments > 1 && special >= 0) {
         (void)snprintf(text, sizeof text,
                        "The largest, %s, holds %s of them. %s stand out most: their mean of "
                        "%s lies %.1f standard deviations %s that of all.",
@@ -217,7 +216,7 @@ static void put_card(const page_data *data, int i, FILE *out)
     char percent[20], clients[40], width[20];
 
     page_percent(share, percent, sizeof percent);
-    (void)snprintf(width, sizeof width, "%.1f%%", 100 * share);
+    (void)snprintf(width, sizeof width, "%.1f%%", page_is_hidden(segment->size) ? 0 : 100 * share);
     page_put(out,
              "<div class=\"card\" style=\"border-color:$\">\n<h3>@</h3>\n"
              "<p class=\"small\">$ \xc2\xb7 $ clients</p>\n<div class=\"bar\"><i "

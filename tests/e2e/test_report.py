@@ -298,6 +298,10 @@ def test_groups_under_ten_are_not_shown(segmpi, tmp_path):
     rows = list(csv.DictReader((tmp_path / "r/profiles.csv").open()))
     hidden = [row for row in rows if row["clients"] == "<10"]
     assert len(hidden) == 6 and all(row["mean"] == row["z"] == row["median"] == "<10" for row in hidden)
+    centers, _ = sheet(tmp_path / "r/figures/centers.tsv")
+    assert max(centers["highest"]) < 2  # the outliers lie 9 standard deviations away
+    points, _ = sheet(tmp_path / "r/figures/plane_sample.tsv")
+    assert np.isnan(points["pc1"]).sum() == 4
     cells, raw = sheet(tmp_path / "r/figures/distributions.tsv")
     assert "<10" in {cell for row in raw for cell in row}
     assert not {str(n) for n in range(1, 10)} & {cell for row in raw[1:] for cell in row[4:]}
