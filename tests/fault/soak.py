@@ -42,7 +42,9 @@ SITES = sorted(set(re.findall(r'\bseg_fault\(\s*"(\w+)"', "".join(p.read_text() 
 
 
 class Bad(Exception):
-    """a trial that did not end as it must"""
+    """a trial that did not end as it must; `point` says where, if that is known"""
+
+    point = "-"
 
 
 def check(condition, what):
@@ -106,8 +108,9 @@ class Run:
         """to the launcher, to one rank, or to all"""
         pids = [self.process.pid]
         if whom != "launcher":
-            pids = sorted(pid for pid, name in self.session().items() if name == "segmpi") or pids
-            pids = pids if whom == "all" else [pids[whom % len(pids)]]
+            mine = Path(SEGMPI).name[:15]  # as /proc has it
+            pids = sorted(pid for pid, name in self.session().items() if name == mine)
+            pids = pids if whom == "all" or not pids else [pids[whom % len(pids)]]
         for pid in pids:
             try:
                 os.kill(pid, number)
@@ -126,7 +129,7 @@ class Run:
             time.sleep(0.02)
         left = self.session()
         self.sweep()
-        check(not left, f"{len(left)} processes stay behind")
+        check(not left, f"{len(left)} processes stay behind: {left}")
         return self.process.returncode
 
     def sweep(self):
@@ -232,14 +235,19 @@ def fault(bench, dice, folder):
 def stopped(bench, dice, folder):
     name, ranks = dice.choice(sorted(COMMANDS)), dice.choice([2, 3, 4])
     rank, after = dice.randrange(ranks), dice.random() * (bench.seconds[name] + 0.2)
+    point = f"{name}, rank {rank} of {ranks} after {after:.3f} s"
     run = Run(bench, folder, name, ranks)
     time.sleep(after)
     run.send(signal.SIGSTOP, rank)
-    code = run.end(DEADLINE + 30)
-    state = check_output(bench, folder, name, False)
-    check(code in (0, 76) or after < 0.4, f"exit code {code}: {run.errors[-300:]}")  # or before MPI is there: mpirun's own
-    check(run.waited < DEADLINE + 12, f"{run.waited:.1f} s")
-    return f"{name}, rank {rank} of {ranks} after {after:.3f} s", f"{code} {state} in {run.waited:.1f} s"
+    try:
+        code = run.end(DEADLINE + 30)
+        state = check_output(bench, folder, name, False)
+        check(code in (0, 76), f"exit code {code}: {run.errors[-300:]}")
+        check(run.waited < DEADLINE + 12, f"{run.waited:.1f} s")
+    except Bad as bad:
+        bad.point = point
+        raise
+    return point, f"{code} {state} in {run.waited:.1f} s"
 
 
 def damage(bench, dice, folder):
@@ -283,7 +291,7 @@ def trial(bench, number):
         point, outcome = kind(bench, random.Random(number), folder)
         good = True
     except Bad as bad:
-        point, outcome, good = "-", f"BAD: {bad}", False
+        point, outcome, good = bad.point, f"BAD: {bad}", False
     line = f"{number} {kind.__name__}: {point}: {outcome} ({time.monotonic() - begin:.1f} s)"
     shutil.rmtree(folder)
     return kind.__name__, good, " ".join(line.split())
