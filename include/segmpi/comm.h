@@ -71,8 +71,9 @@ typedef struct seg_rival {
 } seg_rival;
 void seg_min_record(seg_comm *comm, void *records, int64_t n, size_t size);
 
-/* The watchdog.  A collective that lasts longer than `seconds` ends the process with 76; rank 0
- * speaks first.  Default 300, or the environment's SEGMPI_DEADLINE.  0 switches it off.  Local. */
+/* The watchdog.  A collective, MPI's start or its end that lasts longer than `seconds` ends the
+ * process with 76; rank 0 speaks first.  Default 300, or the environment's SEGMPI_DEADLINE.  0
+ * switches it off.  Local. */
 void seg_watchdog_set(double seconds);
 
 /* Injected faults, for tests (SEGMPI_FAULT=site[:rank=R][:kind=fail|kill|hang|stop], compiled in

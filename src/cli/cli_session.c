@@ -124,9 +124,9 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
     choose_blas(argv);
     seg_status probed = launcher_rank() <= 0 ? cli_inputs_probe(session) : SEG_OK;
     seg_stop_catch();
+    if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
     SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
     SEG_TRY(seg_agree(session->comm, probed));
-    if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
     if (session->command->shared & CLI_CHECKPOINT)
         seg_stop_limit(session->shared->max_seconds, session->shared->checkpoint_interval);
     if (session->command->shared & CLI_STOP) {

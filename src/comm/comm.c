@@ -29,7 +29,11 @@ seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out)
     seg_comm *comm = NULL, *self = NULL;
 
     *out = NULL;
+    /* Before MPI, which waits for ever where the launcher or another rank has gone. */
+    SEG_TRY(watchdog_start(seg_error_rank()));
+    watchdog_enter();
     SEG_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_SINGLE, &provided));
+    watchdog_leave();
     SEG_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     SEG_MPI(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN));
 
@@ -40,7 +44,7 @@ seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out)
     SEG_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
     SEG_MPI(MPI_Comm_size(comm->mpi, &comm->size));
     seg_error_set_rank(comm->rank);
-    SEG_TRY(watchdog_start(comm->rank));
+    watchdog_set_rank(comm->rank);
     *out = comm;
     return SEG_OK;
 }
@@ -57,8 +61,10 @@ void seg_comm_close(seg_comm *comm)
     if (!comm) return;
     seg_barrier(comm);
     seg_max_int64(comm, &skip_finalize, 1);
-    watchdog_stop();
+    watchdog_enter();
     if (!skip_finalize) SEG_MPI(MPI_Finalize());
+    watchdog_leave();
+    watchdog_stop();
     seg_free(comm->self);
     seg_free(comm);
 }

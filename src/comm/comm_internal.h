@@ -25,4 +25,5 @@ _Noreturn void comm_abort(int code, const char *call, const char *file, int line
 void watchdog_enter(void);
 void watchdog_leave(void);
 seg_status watchdog_start(int rank);
+void watchdog_set_rank(int rank);
 void watchdog_stop(void);

@@ -16,15 +16,17 @@
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
 
+#define DEADLINE 300 /* seconds, where nobody says otherwise */
+
 static struct {
     pthread_t thread;
     bool running;
-    int rank;
+    _Atomic int rank;
     pid_t parent;
     _Atomic double deadline; /* seconds */
     _Atomic double entered;  /* time a collective began, 0 outside */
     atomic_bool stop;
-} dog = { .deadline = 300 };
+} dog = { .deadline = -1 }; /* not set */
 
 void watchdog_enter(void)
 {
@@ -92,7 +94,9 @@ seg_status watchdog_start(int rank)
 
     dog.rank = rank;
     dog.parent = getppid();
-    if (seconds && seg_text_double(seconds, &value) && value >= 0) seg_watchdog_set(value);
+    if (atomic_load(&dog.deadline) < 0)
+        seg_watchdog_set(seconds && seg_text_double(seconds, &value) && value >= 0 ? value
+                                                                                   : DEADLINE);
 
     /* Signals are for the main thread. */
     sigfillset(&all);
@@ -103,6 +107,11 @@ seg_status watchdog_start(int rank)
         return SEG_FAIL(SEG_ERR_MEMORY, "cannot start the watchdog thread: %s", strerror(code));
     dog.running = true;
     return SEG_OK;
+}
+
+void watchdog_set_rank(int rank)
+{
+    dog.rank = rank;
 }
 
 void watchdog_stop(void)
