@@ -3,6 +3,7 @@
  * if it is the one that hangs, rank 1 speaks two seconds later; the others leave in silence. */
 #include "comm_internal.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include "segmpi/timer.h"
 
 #define DEADLINE 300 /* seconds, where nobody says otherwise */
+#define ASLEEP   1   /* seconds without a look: the process was stopped itself */
 
 static struct {
     pthread_t thread;
@@ -67,13 +69,18 @@ static _Noreturn void leave(const char *why)
 
 static void *watch(void *unused)
 {
+    double looked = seg_time_now(), awake = looked;
+
     (void)unused;
     while (!atomic_load(&dog.stop)) {
         double deadline = atomic_load(&dog.deadline), entered = atomic_load(&dog.entered);
 
         sleep_for(0.1);
+        double now = seg_time_now();
+        if (now - looked > ASLEEP) awake = now; /* others may have waited for this very process */
+        looked = now;
         if (getppid() != dog.parent) leave("the launcher is gone");
-        if (deadline > 0 && entered > 0 && seg_time_now() - entered > deadline &&
+        if (deadline > 0 && entered > 0 && now - fmax(entered, awake) > deadline &&
             atomic_load(&dog.entered) == entered) {
             char why[160];
             snprintf(
