@@ -49,7 +49,8 @@ typedef struct seg_ae_opts {
 
 /* 64-32-10-32-64 with a linear code, ELU, 40 epochs of batches of 128 at 1e-3. */
 seg_ae_opts seg_ae_defaults(void);
-/* The study's network: 7-500-500-2000-10-2000-500, ReLU everywhere but at the output, 25 epochs. */
+/* The study's network: 7-500-500-2000-10-2000-500, ReLU everywhere but at the output, 25 epochs,
+ * all clients in training. */
 seg_ae_opts seg_ae_study(void);
 
 typedef struct seg_autoencoder {

@@ -195,7 +195,7 @@ const cli_shared_row cli_embed_rows[] = {
       { .name = "ae-validation",
         .argument = "SHARE",
         .help = "share of clients kept out of training, by which the best epoch is chosen "
-                "(default: 0.1)",
+                "(default: 0.1; study: 0)",
         .kind = CLI_NUMBER,
         .value = &words.validation,
         .most = 0.9,

@@ -16,9 +16,7 @@
 
 static seg_ae_opts opts_of(int n_layers, const int *hidden, int code)
 {
-    seg_ae_opts opts = {
-        .n_layers = n_layers, .code = code, .batch = 128, .learning_rate = 1e-3, .validation = 0.1
-    };
+    seg_ae_opts opts = { .n_layers = n_layers, .code = code, .batch = 128, .learning_rate = 1e-3 };
 
     memcpy(&opts.width[1], hidden, (size_t)(n_layers - 1) * sizeof *hidden);
     return opts;
@@ -31,6 +29,7 @@ seg_ae_opts seg_ae_defaults(void)
     opts.activation = SEG_ELU;
     opts.code_activation = SEG_LINEAR;
     opts.epochs = 40;
+    opts.validation = 0.1;
     return opts;
 }
 
