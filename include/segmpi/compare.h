@@ -50,3 +50,5 @@ const char *seg_comparison_name(const seg_comparison *c, int segment);
 /* Local.  The largest index of all features and the segment shares, *what its name; NaN if there is
  * none. */
 double seg_comparison_worst(const seg_comparison *c, const char **what);
+/* Local.  Every feature of both sides and the segment shares have an index. */
+bool seg_comparison_is_whole(const seg_comparison *c);

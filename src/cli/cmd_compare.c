@@ -73,7 +73,9 @@ static seg_status judge(int gate, double value, const char *what)
 
     if (isinf(opts.limit[gate])) return SEG_OK;
     if (isnan(value))
-        return SEG_FAIL(SEG_ERR_DATA, "--fail-on %s cannot be judged: the files do not hold it",
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "--fail-on %s cannot be judged: the files do not hold all of it, or not by "
+                        "the same yardstick",
                         gate_names[gate]);
     if (value <= opts.limit[gate]) return SEG_OK;
     return SEG_FAIL(SEG_ERR_GATE, "%s of %s is %.4g, --fail-on allows %.4g", gate_names[gate],
@@ -88,6 +90,7 @@ static seg_status judge_all(const seg_comparison *c)
     double both = (double)(m->stayed + m->moved);
 
     SEG_TRY(judge(GATE_PSI, psi, what));
+    if (!seg_comparison_is_whole(c)) SEG_TRY(judge(GATE_PSI, NAN, what));
     return judge(GATE_MOVED, both > 0 ? (double)m->moved / both : NAN, "clients in both bases");
 }
 

@@ -243,3 +243,11 @@ double seg_comparison_worst(const seg_comparison *c, const char **what)
     }
     return worst;
 }
+
+bool seg_comparison_is_whole(const seg_comparison *c)
+{
+    if (c->d == 0 || c->d != c->side[0].reference.d || c->d != c->side[1].reference.d) return false;
+    for (int t = 0; t < c->d; t++)
+        if (isnan(c->feature[t].psi.psi)) return false;
+    return !isnan(c->segment_share.psi);
+}

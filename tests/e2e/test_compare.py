@@ -189,7 +189,9 @@ def test_gates_end_a_job(segmpi, months, compared, tmp_path):
 def test_two_models_are_told_and_their_deciles_not_mixed(segmpi, months, tmp_path):
     segmpi("import", months / "new.csv", "-o", tmp_path / "t.h5", "--id-column", "ID")
     segmpi("fit", tmp_path / "t.h5", "-o", tmp_path / "m.h5", "--n-init", 1, "--n-segments", 3, ranks=2)
-    result = segmpi("compare", months / "model.h5", tmp_path / "m.h5", "--json", tmp_path / "c.json", ranks=2)
+    result = segmpi("compare", months / "model.h5", tmp_path / "m.h5", "--json", tmp_path / "c.json", "--fail-on=psi=99",
+                    ranks=2, ok=False)
+    assert result.returncode == 65 and "cannot be judged" in messages(result)[0]
     figures = json.loads((tmp_path / "c.json").read_text())
     said = "\n".join(warnings(result))
     assert "two models" in said and "different names" in said and "deciles" in said
