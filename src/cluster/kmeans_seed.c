@@ -286,6 +286,16 @@ static seg_status seed(seg_comm *comm, seeding *s, const seg_field *state, int64
     return SEG_OK;
 }
 
+/* Nothing in a state that was kept leads outside the storage. */
+static bool is_sound(const kmeans_search *search, int64_t n_drawn)
+{
+    bool sound = n_drawn > 0 && n_drawn <= search->k_most;
+
+    for (int r = 0; r < search->opts->n_init; r++)
+        sound = sound && search->n_seeds[r] > 0 && search->n_seeds[r] <= n_drawn;
+    return sound;
+}
+
 seg_status kmeans_seed(seg_comm *comm, kmeans_search *search)
 {
     seg_status status = SEG_OK;
@@ -301,6 +311,8 @@ seg_status kmeans_seed(seg_comm *comm, kmeans_search *search)
     bool found;
 
     SEG_TRY(seg_restore(comm, keeper, "seeds", SEED_FIELDS, state, &found));
+    if (found && !is_sound(search, n_drawn))
+        return SEG_FAIL(SEG_ERR_DATA, "the state of the starting centers cannot be gone on with");
     if (n_drawn == k) return SEG_OK;
     SEG_TRY_OR_DONE(seg_agree(comm, seeding_init(&s, search)));
     seg_progress_begin("starting centers", k, "centers");

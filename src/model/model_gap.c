@@ -43,6 +43,8 @@ static seg_status sweep_all(seg_comm *comm, const seg_kernels *kernels, const se
     bool found;
 
     SEG_TRY(seg_restore(comm, keeper, "gap", 2, state, &found));
+    if (done < 0 || done > n)
+        return SEG_FAIL(SEG_ERR_DATA, "the state of the gap statistic cannot be gone on with");
     sweep.kmeans.keeper = NULL;
     sweep.kmeans.swaps = false;
     seg_progress_begin("gap statistic", n, "sweeps");

@@ -178,6 +178,8 @@ static seg_status run_all(seg_comm *comm, stability *s, const seg_keeper *keeper
 
     memset(elbow->stability, 0, (size_t)cells * sizeof *elbow->stability);
     SEG_TRY(seg_restore(comm, keeper, "stability", 3, state, &found));
+    if (done < 0 || done > n)
+        return SEG_FAIL(SEG_ERR_DATA, "the state of the stability cannot be gone on with");
     seg_progress_begin("stability", n, "bootstraps");
     while (done < n) {
         SEG_TRY(run_round(comm, s, (int)done, elbow->stability));

@@ -226,6 +226,47 @@ static void ranks_change_nothing_and_the_heaps_are_found(void **state)
     fixture_remove(comm, path);
 }
 
+static seg_status keep_nothing(seg_comm *of, const seg_keeper *keeper, const char *part, int n,
+                               const seg_field *fields, int64_t asked)
+{
+    (void)of, (void)keeper, (void)part, (void)n, (void)fields, (void)asked;
+    return SEG_OK;
+}
+
+/* A state of the part that the keeper's stage names, with a count outside of the storage. */
+static seg_status restore_badly(seg_comm *of, const seg_keeper *keeper, const char *part, int n,
+                                const seg_field *fields, bool *found)
+{
+    (void)of, (void)n;
+    *found = strcmp(part, keeper->stage) == 0;
+    if (*found) memcpy(fields[0].data, keeper->context, sizeof(int64_t));
+    return SEG_OK;
+}
+
+static void states_that_were_tampered_with_are_refused(void **state)
+{
+    (void)state;
+    static const char *const parts[] = { "gap", "stability" };
+    const seg_table_opts all = { 0 };
+    int64_t count[] = { -1, 1000 };
+    char path[100];
+
+    fixture_path(comm, path, sizeof path);
+    assert_int_equal(fixture_clients(comm, path, N, D, names, cell), SEG_OK);
+    for (int i = 0; i < 4; i++) {
+        const seg_keeper keeper = { keep_nothing, restore_badly, &count[i / 2], parts[i % 2] };
+        seg_fit_opts opts = opts_of(SEG_EMBED_NONE);
+        seg_model model;
+        seg_table *table;
+        opts.elbow.sweep.kmeans.keeper = &keeper;
+        assert_int_equal(seg_table_open(comm, path, &all, &table), SEG_OK);
+        assert_int_equal(seg_model_sweep(comm, kernels, table, &opts, &model), SEG_ERR_DATA);
+        seg_error_clear();
+        seg_table_free(table);
+    }
+    fixture_remove(comm, path);
+}
+
 /* The elbow of `file` into a copy of `model` that has none. */
 static seg_status load(const char *file, const seg_model *model, seg_elbow *elbow)
 {
@@ -295,6 +336,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(fits_with_fewer_clusters_do_not_count),
         cmocka_unit_test(every_index_names_its_best),
         cmocka_unit_test(ranks_change_nothing_and_the_heaps_are_found),
+        cmocka_unit_test(states_that_were_tampered_with_are_refused),
         cmocka_unit_test(an_elbow_comes_back_from_its_file),
         cmocka_unit_test(an_elbow_on_components_comes_back_from_its_file),
     };

@@ -328,6 +328,33 @@ static void so_does_training_that_ends_early(void **state)
     assert_true(interrupt_everywhere(&w, 1) > 4);
 }
 
+/* Counts of a state that would lead outside the storage. */
+static void starting_centers_that_were_tampered_with_are_refused(void **state)
+{
+    (void)state;
+    static const int64_t drawn[] = { -1, 0, 6, INT64_MAX };
+    const work w = { .run = fit, .n = 3000, .distinct = 3000, .k = 5 };
+    memory held = { .stop_at = 1 };
+    const seg_keeper keeper = { .keep = keep, .restore = restore, .context = &held, .stage = "" };
+    static char result[RESULT_BYTES];
+    const int32_t far = 1 << 20;
+
+    seg_stop_limit(0, 0);
+    assert_int_equal(w.run(&w, comm, &keeper, result), SEG_ERR_INTERRUPTED);
+    assert_string_equal(held.part[0].name, "seeds");
+    seg_error_clear();
+    for (int i = 0; i < 5; i++) {
+        if (i < 4)
+            memcpy(held.part[0].data[0], &drawn[i], sizeof drawn[i]);
+        else
+            memcpy(held.part[0].data[1], &far, sizeof far);
+        assert_int_equal(w.run(&w, comm, &keeper, result), SEG_ERR_DATA);
+        seg_error_clear();
+        if (i == 3) memcpy(held.part[0].data[0], &(int64_t) { 2 }, sizeof(int64_t));
+    }
+    forget(&held);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +365,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_sweep_in_groups_keeps_to_them),
         cmocka_unit_test(training_goes_on_from_any_batch),
         cmocka_unit_test(so_does_training_that_ends_early),
+        cmocka_unit_test(starting_centers_that_were_tampered_with_are_refused),
     };
 
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
