@@ -13,6 +13,7 @@
 #include "segmpi/text.h"
 
 #define LARGEST "1.7976931348623157e308"
+#define STEP    "segmpi_" /* a step of the name of a table would read itself */
 
 /* A name in double quotes, or a text in single ones; the quote itself is doubled. */
 static void put_quoted(FILE *out, char quote, const char *text)
@@ -62,7 +63,7 @@ static void end_step(FILE *out, const char *from, bool last)
 
 static void put_cells(FILE *out, const seg_prep *prep, const seg_sql_opts *opts)
 {
-    begin_step(out, "cells", opts);
+    begin_step(out, STEP "cells", opts);
     put_quoted(out, '"', opts->id);
     fputs(" AS client_id", out);
     for (int t = 0; t < prep->d; t++) {
@@ -78,7 +79,7 @@ static void put_cells(FILE *out, const seg_prep *prep, const seg_sql_opts *opts)
 /* NULL is between nothing, and so are NaN and infinity. */
 static void put_filled(FILE *out, const seg_prep *prep, const seg_sql_opts *opts)
 {
-    begin_step(out, "filled", opts);
+    begin_step(out, STEP "filled", opts);
     fputs("client_id", out);
     for (int t = 0; t < prep->d; t++) {
         fprintf(out, ",\n    CASE WHEN x%d BETWEEN -" LARGEST " AND " LARGEST " THEN x%d ELSE ", t,
@@ -86,7 +87,7 @@ static void put_filled(FILE *out, const seg_prep *prep, const seg_sql_opts *opts
         put_number(out, prep->fill_value[t]);
         fprintf(out, " END AS x%d", t);
     }
-    end_step(out, "cells", false);
+    end_step(out, STEP "cells", false);
 }
 
 static void put_bound(FILE *out, int t, char sign, double bound)
@@ -100,7 +101,7 @@ static void put_bound(FILE *out, int t, char sign, double bound)
 
 static void put_capped(FILE *out, const seg_prep *prep, const seg_sql_opts *opts)
 {
-    begin_step(out, "capped", opts);
+    begin_step(out, STEP "capped", opts);
     fputs("client_id", out);
     for (int t = 0; t < prep->d; t++) {
         if (isinf(prep->lower_bound[t]) && isinf(prep->upper_bound[t])) {
@@ -112,7 +113,7 @@ static void put_capped(FILE *out, const seg_prep *prep, const seg_sql_opts *opts
         put_bound(out, t, '>', prep->upper_bound[t]);
         fprintf(out, " ELSE x%d END AS x%d", t, t);
     }
-    end_step(out, "filled", false);
+    end_step(out, STEP "filled", false);
 }
 
 static void put_transformed(FILE *out, int transform, int t)
@@ -127,7 +128,7 @@ static void put_transformed(FILE *out, int transform, int t)
 
 static void put_prepared(FILE *out, const seg_prep *prep, const seg_sql_opts *opts)
 {
-    begin_step(out, "prepared", opts);
+    begin_step(out, STEP "prepared", opts);
     fputs("client_id", out);
     for (int t = 0; t < prep->d; t++) {
         fputs(",\n    (", out);
@@ -138,7 +139,7 @@ static void put_prepared(FILE *out, const seg_prep *prep, const seg_sql_opts *op
         put_number(out, prep->scale[t]);
         fprintf(out, " AS z%d", t);
     }
-    end_step(out, "capped", false);
+    end_step(out, STEP "capped", false);
 }
 
 /* ---- clusters ---- */
@@ -146,7 +147,7 @@ static void put_prepared(FILE *out, const seg_prep *prep, const seg_sql_opts *op
 /* Principal components, where those were clustered. */
 static void put_components(FILE *out, const seg_embedding *e, const seg_sql_opts *opts)
 {
-    begin_step(out, "components", opts);
+    begin_step(out, STEP "components", opts);
     fputs("client_id", out);
     for (int c = 0; c < e->d_out; c++) {
         fputs(",\n    (", out);
@@ -160,7 +161,7 @@ static void put_components(FILE *out, const seg_embedding *e, const seg_sql_opts
         put_number(out, e->whitening[c]);
         fprintf(out, " AS c%d", c);
     }
-    end_step(out, "prepared", false);
+    end_step(out, STEP "prepared", false);
 }
 
 static void put_distances(FILE *out, const seg_kmeans *kmeans, bool embedded,
@@ -168,7 +169,7 @@ static void put_distances(FILE *out, const seg_kmeans *kmeans, bool embedded,
 {
     const char letter = embedded ? 'c' : 'z';
 
-    begin_step(out, "distances", opts);
+    begin_step(out, STEP "distances", opts);
     fputs("client_id", out);
     for (int j = 0; j < kmeans->n_clusters; j++) {
         for (int t = 0; t < kmeans->d; t++) {
@@ -181,13 +182,13 @@ static void put_distances(FILE *out, const seg_kmeans *kmeans, bool embedded,
         }
         fprintf(out, " AS d%d", j);
     }
-    end_step(out, embedded ? "components" : "prepared", false);
+    end_step(out, embedded ? STEP "components" : STEP "prepared", false);
 }
 
 /* The first cluster that no later one is nearer than: the nearest, ties to the lowest number. */
 static void put_nearest(FILE *out, int k, const seg_sql_opts *opts)
 {
-    begin_step(out, "labels", opts);
+    begin_step(out, STEP "labels", opts);
     fputs("client_id", out);
     fputs(k > 1 ? ",\n    CASE" : ",\n    ", out);
     for (int j = 0; j < k - 1; j++) {
@@ -197,7 +198,7 @@ static void put_nearest(FILE *out, int k, const seg_sql_opts *opts)
         fprintf(out, " THEN %d", j);
     }
     fprintf(out, k > 1 ? "\n      ELSE %d END AS cluster_number" : "%d AS cluster_number", k - 1);
-    end_step(out, "distances", true);
+    end_step(out, STEP "distances", true);
 }
 
 /* ---- segments ---- */
@@ -237,7 +238,7 @@ static void put_all(FILE *out, const seg_model *model, const char *model_id,
     put_quoted(out, '"', opts->id);
     fputs(", cluster_number", out);
     put_segments(out, &model->segments);
-    fputs("\nFROM labels;\n", out);
+    fputs("\nFROM " STEP "labels;\n", out);
 }
 
 seg_status seg_report_sql(const seg_model *model, const char *model_id, const seg_sql_opts *opts,

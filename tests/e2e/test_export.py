@@ -65,7 +65,8 @@ def table(tmp_path_factory):
 ])
 def test_sql_gives_the_labels_of_the_fit(segmpi, table, tmp_path, words):
     segmpi("fit", table, "-o", tmp_path / "m.h5", "--n-init", 2, *words, ranks=2)
-    columns, rows = label(table, tmp_path / "m.h5", tmp_path, segmpi, "--id", "the id")
+    named_as_a_step = ("--table", "labels", "--id", "the id")
+    columns, rows = label(table, tmp_path / "m.h5", tmp_path, segmpi, *named_as_a_step, table_name="labels")
     assert columns == ["the id", "cluster_number", "segment_number", "segment_name"]
     assert [row[0] for row in rows] == list(range(3000))
     check(rows, tmp_path / "m.h5")
