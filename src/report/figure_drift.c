@@ -29,14 +29,15 @@ static void tell_drift(const page_data *data, page_figure *figure)
         first = row;
         moved += seg_drift_of((seg_psi) { row->psi, row->critical }) == SEG_DRIFT_LARGE;
     }
-    if (first && moved == 0)
+    if (!first)
+        (void)snprintf(figure->title, PAGE_TEXT, "No feature could be compared");
+    else if (moved == 0)
         (void)snprintf(figure->title, PAGE_TEXT,
                        "No feature has moved far; %s has moved most (PSI %.2g)",
                        PAGE_SHORT(first->name), first->psi);
     else
         (void)snprintf(figure->title, PAGE_TEXT, "%d feature%s moved far, %s most (PSI %.2g)",
-                       moved, moved == 1 ? " has" : "s have", first ? PAGE_SHORT(first->name) : "",
-                       first ? first->psi : 0.0);
+                       moved, moved == 1 ? " has" : "s have", PAGE_SHORT(first->name), first->psi);
     (void)snprintf(figure->subtitle, PAGE_TEXT,
                    "Population stability index from %.100s to %.100s; 0.10 and 0.25 are rules of "
                    "thumb, the tick is what chance alone exceeds in one of 20 comparisons",

@@ -116,8 +116,9 @@ static void tell_clusters(const page_data *data, page_figure *figure)
         sheet_title(&figure->sheet[1], titles[i]);
     for (int m = 0; m < s->n_clusters - 1; m++) {
         sheet_whole(&figure->sheet[1], s->n_clusters + m);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 3; i++)
             sheet_number(&figure->sheet[1], s->merge_tree[4 * m + i]);
+        sheet_size(&figure->sheet[1], (int64_t)s->merge_tree[4 * m + 3], page_has_few(data));
     }
 }
 

@@ -67,9 +67,9 @@ static void add_sample(const page_data *data, page_sheet *sheet)
     sheet_title(sheet, "pc2");
     sheet_title(sheet, "segment");
     for (int i = 0; i < p->n_sample; i++) {
-        int64_t size = data->s->segment[p->sample_segment[i]].size;
-        sheet_of_few(sheet, p->sample[2 * i], size);
-        sheet_of_few(sheet, p->sample[2 * i + 1], size);
+        if (page_is_hidden(data->s->segment[p->sample_segment[i]].size)) continue;
+        sheet_number(sheet, p->sample[2 * i]);
+        sheet_number(sheet, p->sample[2 * i + 1]);
         sheet_whole(sheet, p->sample_segment[i]);
     }
 }

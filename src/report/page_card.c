@@ -142,7 +142,8 @@ void card_markdown(const page_data *data, FILE *out)
 {
     fact facts[FACTS];
     int n = collect(data, facts);
-    char share[20], clients[40];
+    char share[20], clients[40], stability[20];
+    bool few, withheld;
 
     fputs("# Model card\n\nSupports your model-risk documentation; blanks are for you to fill in.\n"
           "\n| | |\n| --- | --- |\n",
@@ -158,11 +159,19 @@ void card_markdown(const page_data *data, FILE *out)
     for (int i = 0; i < data->s->n_segments; i++) {
         const seg_segment *segment = &data->s->segment[i];
         double part = (double)segment->size / (double)data->model->prep.n;
+        withheld = page_segment_is_withheld(data, i);
+        few = page_is_hidden(segment->size);
         fputs("| ", out);
         put_plain(segment->name, out);
-        fprintf(out, " | %s | %s | %.2f |\n", page_count(segment->size, clients, sizeof clients),
-                page_is_hidden(segment->size) ? "few" : page_percent(part, share, sizeof share),
-                segment->stability);
+        (void)snprintf(stability, sizeof stability, isfinite(segment->stability) ? "%.2f" : "-",
+                       segment->stability);
+        fprintf(out, " | %s | %s | %s |\n",
+                withheld && !few ? PAGE_WITHHELD
+                                 : page_count(segment->size, clients, sizeof clients),
+                few        ? "few"
+                : withheld ? PAGE_WITHHELD
+                           : page_percent(part, share, sizeof share),
+                stability);
     }
 }
 
@@ -180,7 +189,7 @@ seg_json *card_json(const page_data *data)
     for (int i = 0; i < data->s->n_segments; i++) {
         const seg_segment *from = &data->s->segment[i];
         seg_json *segment = seg_json_object();
-        bool few = page_is_hidden(from->size);
+        bool few = page_segment_is_withheld(data, i);
         seg_json_add_text(segment, "name", page_clean(from->name, clean, sizeof clean));
         if (!few) seg_json_add_int(segment, "clients", from->size);
         seg_json_add_double(segment, "share",
@@ -195,7 +204,7 @@ seg_json *card_json(const page_data *data)
 /* ---- profiles ---- */
 
 static void add_profile(const page_data *data, int group, const char *kind, const char *name,
-                        int64_t clients, page_sheet *sheet)
+                        int64_t clients, bool is_withheld, page_sheet *sheet)
 {
     const seg_segments *s = data->s;
 
@@ -203,7 +212,7 @@ static void add_profile(const page_data *data, int group, const char *kind, cons
         int64_t at = (int64_t)group * s->d + t;
         sheet_text(sheet, kind);
         sheet_text(sheet, name);
-        sheet_count(sheet, clients);
+        sheet_size(sheet, clients, is_withheld);
         sheet_text(sheet, s->column[t]);
         sheet_of_few(sheet, s->mean[at], clients);
         sheet_of_few(sheet, s->median[at], clients);
@@ -221,10 +230,11 @@ void page_profiles(const page_data *data, page_sheet *sheet)
     for (int i = 0; i < 7; i++)
         sheet_title(sheet, titles[i]);
     for (int i = 0; i < s->n_segments; i++)
-        add_profile(data, i, "segment", s->segment[i].name, s->segment[i].size, sheet);
+        add_profile(data, i, "segment", s->segment[i].name, s->segment[i].size,
+                    page_segment_is_withheld(data, i), sheet);
     for (int j = 0; j < s->n_clusters && s->n_segments > 0; j++) {
         (void)snprintf(name, sizeof name, "cluster %d", j);
         add_profile(data, s->n_segments + j, "cluster", name, data->model->kmeans.cluster_size[j],
-                    sheet);
+                    page_has_few(data), sheet);
     }
 }

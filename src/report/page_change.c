@@ -39,6 +39,30 @@ static seg_psi psi_of(const seg_json *entry)
                        seg_json_number(seg_json_get(entry, "critical")) };
 }
 
+static bool is_count(const seg_json *json)
+{
+    double n = seg_json_number(json);
+
+    return n >= 0 && n < 1e15;
+}
+
+/* Moves are absent, or counts throughout. */
+static bool are_counts(const seg_json *migration)
+{
+    static const char *const sums[] = { "stayed", "moved", "entered", "left" };
+    int n = seg_json_length(seg_json_get(migration, "names"));
+    bool good = true;
+
+    for (int i = 0; i < 4 && migration; i++)
+        good = good && is_count(seg_json_get(migration, sums[i]));
+    for (int from = 0; from < n; from++) {
+        const seg_json *row = seg_json_item(seg_json_get(migration, "counts"), from);
+        for (int to = 0; to < n; to++)
+            good = good && is_count(seg_json_item(row, to));
+    }
+    return good;
+}
+
 static seg_status read_comparison(const char *path, page_data *data)
 {
     char clean[400];
@@ -46,6 +70,9 @@ static seg_status read_comparison(const char *path, page_data *data)
     SEG_TRY(seg_json_read(path, &data->compared));
     if (strcmp(seg_json_string(seg_json_get(data->compared, "format")), "comparison") != 0)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' is not a document of segmpi compare --json",
+                        seg_text_clean(path, clean, sizeof clean));
+    if (!are_counts(seg_json_get(data->compared, "migration")))
+        return SEG_FAIL(SEG_ERR_DATA, "'%s': what should be a number of clients is none",
                         seg_text_clean(path, clean, sizeof clean));
     const seg_json *features = seg_json_get(data->compared, "features");
     int n = seg_json_length(features);

@@ -129,6 +129,36 @@ bool page_is_hidden(int64_t n)
     return n > 0 && n < PAGE_FEW;
 }
 
+bool page_is_withheld(int n, const int64_t *sizes, int i)
+{
+    int few = 0, next = -1; /* the smallest of the others */
+
+    for (int g = 0; g < n; g++)
+        if (page_is_hidden(sizes[g]))
+            few++;
+        else if (sizes[g] > 0 && (next < 0 || sizes[g] < sizes[next]))
+            next = g;
+    return page_is_hidden(sizes[i]) || (few == 1 && i == next);
+}
+
+bool page_segment_is_withheld(const page_data *data, int segment)
+{
+    int64_t sizes[SEG_SEGMENTS_MAX];
+
+    for (int g = 0; g < data->s->n_segments; g++)
+        sizes[g] = data->s->segment[g].size;
+    return page_is_withheld(data->s->n_segments, sizes, segment);
+}
+
+bool page_has_few(const page_data *data)
+{
+    bool few = false;
+
+    for (int j = 0; j < data->model->kmeans.n_clusters; j++)
+        few = few || page_is_hidden(data->model->kmeans.cluster_size[j]);
+    return few;
+}
+
 const char *page_count(int64_t n, char *buffer, size_t size)
 {
     if (!page_is_hidden(n)) return seg_text_count(n, buffer, size);

@@ -70,6 +70,14 @@ const char *page_percent(double share, char *buffer, size_t size);
 /* A count, or "<10" for a small group. */
 const char *page_count(int64_t n, char *buffer, size_t size);
 bool page_is_hidden(int64_t n);
+/* The size of group i of n is not told: it is small, or the total less the others would tell the
+ * only small one. */
+bool page_is_withheld(int n, const int64_t *sizes, int i);
+bool page_segment_is_withheld(const page_data *data,
+                              int segment); /* by their clients in training */
+/* A cluster is small: then no cluster's size is told, as segments are sums of them. */
+bool page_has_few(const page_data *data);
+#define PAGE_WITHHELD "not shown"
 /* Bytes that are UTF-8, without controls; cut to `size`. */
 const char *page_clean(const char *text, char *buffer, size_t size);
 
@@ -93,6 +101,7 @@ void sheet_title(page_sheet *sheet, const char *title); /* of the next column, b
 void sheet_text(page_sheet *sheet, const char *text);
 void sheet_number(page_sheet *sheet, double value);
 void sheet_count(page_sheet *sheet, int64_t n); /* "<10" in place of a small group */
+void sheet_size(page_sheet *sheet, int64_t n, bool is_withheld);
 void sheet_whole(page_sheet *sheet, int64_t n);
 /* A figure of n clients, which is not shown if they are few. */
 void sheet_of_few(page_sheet *sheet, double value, int64_t n);

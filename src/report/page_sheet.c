@@ -77,6 +77,14 @@ void sheet_count(page_sheet *sheet, int64_t n)
     add(sheet, (page_cell) { .kind = page_is_hidden(n) ? CELL_FEW : CELL_COUNT, .count = n });
 }
 
+void sheet_size(page_sheet *sheet, int64_t n, bool is_withheld)
+{
+    if (is_withheld && !page_is_hidden(n))
+        sheet_text(sheet, PAGE_WITHHELD);
+    else
+        sheet_count(sheet, n);
+}
+
 void sheet_of_few(page_sheet *sheet, double value, int64_t n)
 {
     add(sheet, (page_cell) { .kind = page_is_hidden(n) ? CELL_FEW : CELL_NUMBER, .number = value });

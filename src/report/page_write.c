@@ -123,12 +123,15 @@ static void put_head(const page_data *data, FILE *out)
              data->origin.version, data->origin.input, date, data->origin.model_id, title);
     int column = 0, special = most_special(s, &column);
     if (s->n_segments > 1 && special >= 0) {
-        (void)snprintf(text, sizeof text,
-                       "The largest, %s, holds %s of them. %s stand out most: their mean of "
+        if (!page_segment_is_withheld(data, 0))
+            (void)snprintf(text, sizeof text, "The largest, %s, holds %s of them. ",
+                           PAGE_SHORT(s->segment[0].name),
+                           page_percent((double)s->segment[0].size / (double)data->model->prep.n,
+                                        share, sizeof share));
+        const size_t used = strlen(text);
+        (void)snprintf(text + used, sizeof text - used,
+                       "%s stand out most: their mean of "
                        "%s lies %.1f standard deviations %s that of all.",
-                       PAGE_SHORT(s->segment[0].name),
-                       page_percent((double)s->segment[0].size / (double)data->model->prep.n, share,
-                                    sizeof share),
                        PAGE_SHORT(s->segment[special].name), PAGE_SHORT(s->column[column]),
                        fabs(z_of(s, special, column)),
                        z_of(s, special, column) < 0 ? "below" : "above");
@@ -213,17 +216,20 @@ static void put_card(const page_data *data, int i, FILE *out)
 {
     const seg_segment *segment = &data->s->segment[i];
     double share = (double)segment->size / (double)data->model->prep.n;
-    char percent[20], clients[40], width[20];
+    bool withheld = page_segment_is_withheld(data, i), few = page_is_hidden(segment->size);
+    char size[80] = "size not shown", percent[20], clients[40], width[20];
 
     page_percent(share, percent, sizeof percent);
-    (void)snprintf(width, sizeof width, "%.1f%%", page_is_hidden(segment->size) ? 0 : 100 * share);
+    page_count(segment->size, clients, sizeof clients);
+    if (few || !withheld)
+        (void)snprintf(size, sizeof size, "%s \xc2\xb7 %s clients", few ? "few" : percent, clients);
+    (void)snprintf(width, sizeof width, "%.1f%%", withheld ? 0 : 100 * share);
     page_put(out,
              "<div class=\"card\" style=\"border-color:$\">\n<h3>@</h3>\n"
-             "<p class=\"small\">$ \xc2\xb7 $ clients</p>\n<div class=\"bar\"><i "
+             "<p class=\"small\">$</p>\n<div class=\"bar\"><i "
              "style=\"width:$;background:$\"></i></div>\n",
-             canvas_colour(i), segment->name, page_is_hidden(segment->size) ? "few" : percent,
-             page_count(segment->size, clients, sizeof clients), width, canvas_colour(i));
-    if (!page_is_hidden(segment->size)) put_strongest(data->s, i, out);
+             canvas_colour(i), segment->name, size, width, canvas_colour(i));
+    if (!few) put_strongest(data->s, i, out);
     if (*segment->description) page_put(out, "<p>$</p>\n", segment->description);
     if (*segment->recommendation)
         page_put(out, "<p class=\"advice\">$</p>\n", segment->recommendation);
@@ -321,6 +327,14 @@ static void put_quality(const page_data *data, FILE *out)
 
 /* ---- a later scoring ---- */
 
+static void put_share(page_sheet *sheet, int64_t n, int64_t all, bool is_withheld)
+{
+    if (is_withheld && !page_is_hidden(n))
+        sheet_text(sheet, PAGE_WITHHELD);
+    else
+        sheet_share(sheet, (double)n / (double)all, n);
+}
+
 static void put_scores(const page_data *data, FILE *out)
 {
     const page_scores *scores = &data->scores;
@@ -335,9 +349,10 @@ static void put_scores(const page_data *data, FILE *out)
     for (int i = 0; i < data->s->n_segments; i++) {
         const int64_t size = data->s->segment[i].size;
         sheet_text(&sheet, data->s->segment[i].name);
-        sheet_count(&sheet, scores->size[i]);
-        sheet_share(&sheet, (double)scores->size[i] / (double)scores->n, scores->size[i]);
-        sheet_share(&sheet, (double)size / (double)data->model->prep.n, size);
+        bool withheld = page_is_withheld(data->s->n_segments, scores->size, i);
+        sheet_size(&sheet, scores->size[i], withheld);
+        put_share(&sheet, scores->size[i], scores->n, withheld);
+        put_share(&sheet, size, data->model->prep.n, page_segment_is_withheld(data, i));
     }
     (void)snprintf(date, sizeof date, "%.10s", scores->created);
     page_put(out,

@@ -229,6 +229,21 @@ def test_a_comparison_is_shown_and_its_small_groups_are_not(segmpi, model, tmp_p
     assert refused.returncode == 65 and "segmpi compare" in refused.stderr
 
 
+@pytest.mark.parametrize("number", [None, -1, 1e30, "9"])
+def test_a_comparison_whose_counts_are_none_is_refused(segmpi, model, tmp_path, number):
+    for where in ({"entered": number}, {"counts": [[300, 80], [number, 600]]}):
+        (tmp_path / "c.json").write_text(json.dumps({**COMPARED, "migration": {**COMPARED["migration"], **where}}))
+        refused = segmpi("report", model, "-o", tmp_path / "r", "--compare", tmp_path / "c.json", ok=False)
+        assert refused.returncode == 65 and "number of clients" in refused.stderr and not (tmp_path / "r").exists()
+
+
+def test_a_comparison_without_features_says_so_also_under_a_launcher(segmpi, model, tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps({**COMPARED, "features": COMPARED["features"][2:]}))
+    segmpi("report", model, "-o", tmp_path / "r", "--compare", tmp_path / "c.json", ranks=2)
+    page = (tmp_path / "r/report.html").read_text()
+    assert "No feature could be compared" in page and "0 features" not in page
+
+
 # ---- the folder ----
 
 
@@ -300,8 +315,24 @@ def test_groups_under_ten_are_not_shown(segmpi, tmp_path):
     assert len(hidden) == 6 and all(row["mean"] == row["z"] == row["median"] == "<10" for row in hidden)
     centers, _ = sheet(tmp_path / "r/figures/centers.tsv")
     assert max(centers["highest"]) < 2  # the outliers lie 9 standard deviations away
+    assert "nan" not in (tmp_path / "r/model_card.md").read_text()
     points, _ = sheet(tmp_path / "r/figures/plane_sample.tsv")
-    assert np.isnan(points["pc1"]).sum() == 4
+    with h5py.File(tmp_path / "model.h5") as file:
+        sizes, few = file["segments/size"][:], np.argmin(file["segments/size"])
+    assert sorted(sizes)[0] == 4 and len(points["pc1"]) == 396 and few not in points["segment"]
+    # nor does the total less the others tell the size of the only small one
+    told = [n for n in sizes if n != 4]
+    shown = [row["clients"] for row in rows if row["kind"] == "segment" and row["feature"] == "a"]
+    assert sorted(shown) == sorted(["<10", "not shown", str(max(told))])
+    assert {row["clients"] for row in rows if row["kind"] == "cluster"} == {"<10", "not shown"}
+    card = json.loads((tmp_path / "r/model_card.json").read_text())
+    assert sorted(s.get("clients", 0) for s in card["segments"]) == [0, 0, max(told)]
+    assert sorted(s["share"] or 0 for s in card["segments"]) == [0, 0, max(told) / 400]
+    page, markdown = (tmp_path / "r/report.html").read_text(), (tmp_path / "r/model_card.md").read_text()
+    assert f"| {min(told)} |" not in markdown and f"| {max(told)} |" in markdown
+    assert f"{min(told)} clients" not in page and f"{max(told)} clients" in page
+    _, tree = sheet(tmp_path / "r/figures/merge_tree.tsv")
+    assert {row[4] for row in tree[1:]} == {"not shown"}
     cells, raw = sheet(tmp_path / "r/figures/distributions.tsv")
     assert "<10" in {cell for row in raw for cell in row}
     assert not {str(n) for n in range(1, 10)} & {cell for row in raw[1:] for cell in row[4:]}
