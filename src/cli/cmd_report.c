@@ -22,7 +22,8 @@ static const cli_option rows[] = {
       .argument = "FILE",
       .help = "show how clients who were scored with the model differ from its training base",
       .kind = CLI_FILE,
-      .value = &opts.scores },
+      .value = &opts.scores,
+      .marks = CLI_HDF5 },
     { .name = "compare",
       .argument = "FILE",
       .help = "show drift and migration from this document (segmpi compare --json)",
@@ -40,6 +41,7 @@ static seg_status run(cli_session *session)
                                  .force = session->shared->force };
     char clean[4096];
 
+    if (seg_error_rank() != 0) return SEG_OK; /* under a launcher */
     SEG_TRY_OR_DONE(seg_input_open(session->arguments[0], &in));
     SEG_TRY_OR_DONE(seg_report_page(in, &page));
     if (cli_shows_result(session))
