@@ -42,7 +42,17 @@ second=$(submit --dependency="afterok:$first" "$jobs/score.sbatch" "$model" clie
 third=$(submit --dependency="afterok:$second" "$jobs/compare.sbatch" "$model" "$old" scores.h5 . "${gate[@]}")
 
 # Requeued jobs keep their number, so the last one is done when it has left the queue.
-while [ -n "$(squeue -h -j "$third" -o %T 2>/dev/null)" ]; do sleep "${SEGMPI_POLL:-10}"; done
+# A busy controller may not answer; six times in a row, it is taken to have forgotten the job.
+unanswered=0
+while [ $unanswered -lt 6 ]; do
+    if state=$(squeue -h -j "$third" -o %T 2>/dev/null); then
+        unanswered=0
+        if [ -z "$state" ]; then break; fi
+    else
+        unanswered=$((unanswered + 1))
+    fi
+    sleep "${SEGMPI_POLL:-10}"
+done
 if scontrol -o show job "$third" | grep -q "JobState=COMPLETED"; then
     ln -sfn "$night" "$folder/latest"
     echo "$folder/$night"
