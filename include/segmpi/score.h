@@ -14,7 +14,7 @@ typedef struct seg_scoring {
     const char *csv_path;     /* ids and segments as CSV too; NULL: not */
     bool force;               /* replaces that file */
     const char *partial_path; /* what is kept of a run that is asked to stop */
-    const char *identity;     /* one text for what that depends on besides the model */
+    const char *identity;     /* what that depends on besides the model: 16 hex digits */
     bool resume;              /* goes on from what was kept, if there is anything */
     bool allow_drift; /* columns that look as if they were in another unit are only warned of */
 } seg_scoring;

@@ -1,4 +1,5 @@
 /* segmpi score: clients to labels, with the model of an earlier fit. */
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +63,7 @@ typedef struct job {
     bool is_csv;
     char imported[4096]; /* a table made of CSV, beside the output; "" if there is none */
     char partial[4096];  /* what is kept of a run that is asked to stop */
-    char *identity;      /* owned */
+    char identity[17];   /* hash of what they depend on */
     seg_csv_summary csv;
     seg_key key; /* of pseudonyms */
     seg_table *table;
@@ -193,20 +194,28 @@ static void add_file(const char *path, char *text, size_t size)
                    (long long)found.st_mtim.tv_sec, found.st_mtim.tv_nsec);
 }
 
-/* Local.  Options, inputs and the key of pseudonyms as one text. */
-static seg_status make_identity(job *j, const char *options)
+/* Local.  What the numbers depend on: program, BLAS, options, inputs and the key of pseudonyms, as
+ * a hash. */
+static seg_status make_identity(job *j, const seg_provenance *run)
 {
     const cli_session *session = j->session;
-    const int64_t room = (int64_t)strlen(options) + 80 * ((int64_t)session->n_arguments + 2);
+    const char *blas = run->blas ? run->blas : "";
+    const size_t length =
+        strlen(seg_version()) + strlen(seg_version_source()) + strlen(blas) + strlen(run->options);
+    const int64_t room = (int64_t)length + 80 * ((int64_t)session->n_arguments + 3);
+    char *text = NULL;
 
     if ((size_t)snprintf(j->partial, sizeof j->partial, "%s.partial", opts.output) >=
         sizeof j->partial)
         return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
-    SEG_TRY(seg_alloc(room, 1, &j->identity));
-    (void)snprintf(j->identity, (size_t)room, "%s %s", options, seg_table_pseudonym_key(j->table));
+    SEG_TRY(seg_alloc(room, 1, &text));
+    (void)snprintf(text, (size_t)room, "%s %s %s %s %s", seg_version(), seg_version_source(), blas,
+                   run->options, seg_table_pseudonym_key(j->table));
     for (int i = 1; i < session->n_arguments; i++)
-        add_file(session->arguments[i], j->identity, (size_t)room);
-    add_file(session->csv->exclude_ids, j->identity, (size_t)room);
+        add_file(session->arguments[i], text, (size_t)room);
+    add_file(session->csv->exclude_ids, text, (size_t)room);
+    (void)snprintf(j->identity, sizeof j->identity, "%016" PRIx64, seg_hash(text, strlen(text), 0));
+    seg_free(text);
     return SEG_OK;
 }
 
@@ -232,7 +241,7 @@ static seg_status score(job *j, seg_score_summary *summary)
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
-    SEG_TRY_OR_DONE(seg_agree(session->comm, make_identity(j, options)));
+    SEG_TRY_OR_DONE(seg_agree(session->comm, make_identity(j, &provenance)));
     cli_provenance_input(session->arguments[1], &provenance);
     const seg_scoring scoring = scoring_of(j);
     SEG_TRY_OR_DONE(
@@ -257,7 +266,6 @@ static void job_release(job *j)
     seg_output_free(j->out);
     if (*j->imported && seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
     seg_model_release(&j->model);
-    seg_free(j->identity);
     seg_key_forget(&j->key);
 }
 

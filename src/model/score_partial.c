@@ -159,7 +159,7 @@ done:
 /* Rank 0.  *found is false if there is nothing to go on from. */
 static seg_status open_partial(const scorer *s, seg_input **in)
 {
-    static char identity[65536];
+    char identity[17];
     char model_id[SEG_MODEL_ID];
     const char *path = s->scoring->partial_path, *what = NULL;
 
@@ -168,7 +168,9 @@ static seg_status open_partial(const scorer *s, seg_input **in)
     SEG_TRY(seg_input_attr_text(*in, "", "model_id", model_id, sizeof model_id));
     SEG_TRY(seg_input_attr_text(*in, "", "identity", identity, sizeof identity));
     if (strcmp(model_id, s->scoring->model_id) != 0) what = "another model";
-    if (!what && strcmp(identity, s->scoring->identity) != 0) what = "other options or clients";
+    if (!what && strcmp(identity, s->scoring->identity) != 0)
+        what = "other options or clients, or to another "
+               "build of segmpi, BLAS library or CPU";
     if (!what) return SEG_OK;
     return SEG_FAIL(SEG_ERR_DATA,
                     "'%s' belongs to %s; leave --resume out to start afresh, or remove it", path,
