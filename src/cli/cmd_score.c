@@ -107,8 +107,27 @@ static seg_status find_format(job *j)
     return SEG_OK;
 }
 
-/* .NAME.clients beside the output, where another run with the same output cannot be; what a killed
- * one has left there goes. */
+/* Rank 0.  What a killed run has left there is replaced, nothing else. */
+static seg_status check_imported(const job *j)
+{
+    struct stat found, input;
+    seg_input *in = NULL;
+
+    if (stat(j->imported, &found) != 0) return SEG_OK;
+    for (int i = 1; i < j->session->n_arguments; i++)
+        if (stat(j->session->arguments[i], &input) == 0 && input.st_dev == found.st_dev &&
+            input.st_ino == found.st_ino)
+            return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", j->imported);
+    seg_status status = seg_input_open(j->imported, &in);
+    if (status == SEG_OK) status = seg_input_expect(in, "clients");
+    seg_input_close(in);
+    if (status != SEG_OK)
+        seg_error_while("making room for '%s'; move what stands there", j->imported);
+    return status;
+}
+
+/* Collective.  .NAME.clients beside the output, where another run with the same output cannot be.
+ */
 static seg_status name_imported(job *j)
 {
     const char *slash = strrchr(opts.output, '/');
@@ -120,8 +139,10 @@ static seg_status name_imported(job *j)
         *j->imported = '\0';
         return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
     }
-    if (seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
-    return SEG_OK;
+    seg_status status = seg_agree(
+        j->session->comm, seg_comm_rank(j->session->comm) == 0 ? check_imported(j) : SEG_OK);
+    if (status != SEG_OK) *j->imported = '\0';
+    return status;
 }
 
 /* Collective.  A table of the model's columns, which is removed in the end. */
@@ -171,8 +192,8 @@ static seg_status open_clients(job *j)
                              .n_features = j->model.prep.d,
                              .features = (const char *const *)j->model.prep.names };
 
-    SEG_TRY(name_imported(j));
     SEG_TRY(find_format(j));
+    if (j->is_csv) SEG_TRY(name_imported(j));
     if (j->is_csv) SEG_TRY(import_csv(j));
     if (!j->is_csv) SEG_TRY(read_key(j, &table));
     const char *path = j->is_csv ? j->imported : j->session->arguments[1];

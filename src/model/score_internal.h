@@ -102,5 +102,7 @@ seg_status score_partial_save(seg_comm *comm, scorer *s, seg_output *out);
 /* Collective.  Copies the rows of partial scores, if there are any, and goes on from their counts.
  */
 seg_status score_partial_load(seg_comm *comm, scorer *s, seg_output *out);
+/* Collective.  Refuses to score where a file of another kind would be replaced or removed. */
+seg_status score_partial_check(seg_comm *comm, const seg_scoring *scoring);
 /* Local, rank 0.  The scores are there: the partial ones go. */
 void score_partial_remove(const seg_scoring *scoring);

@@ -73,6 +73,25 @@ static void copy_counts(scorer *s, int64_t *list, bool back)
 
 /* ---- saving ---- */
 
+/* Rank 0. */
+static seg_status check_place(const char *path)
+{
+    seg_input *in = NULL;
+
+    if (access(path, F_OK) != 0) return SEG_OK;
+    seg_status status = seg_input_open(path, &in);
+    if (status == SEG_OK) status = seg_input_expect(in, FORMAT);
+    seg_input_close(in);
+    if (status != SEG_OK)
+        seg_error_while("looking for partial scores in '%s'; move what stands there", path);
+    return status;
+}
+
+seg_status score_partial_check(seg_comm *comm, const seg_scoring *scoring)
+{
+    return seg_agree(comm, seg_comm_rank(comm) == 0 ? check_place(scoring->partial_path) : SEG_OK);
+}
+
 /* Blocks of the table that are done, 1 or 0, of this rank. */
 static void mark_blocks(const scorer *s, int64_t *done)
 {
@@ -142,7 +161,7 @@ seg_status score_partial_save(seg_comm *comm, scorer *s, seg_output *out)
     seg_status status = SEG_OK, local = SEG_OK;
 
     (void)snprintf(reason, sizeof reason, "%s", seg_stop_reason());
-    seg_error_clear();
+    if (s->last == SEG_OK) seg_error_clear(); /* the others' stop; a failure of its own stays */
     if (s->last != SEG_OK) local = SEG_FAIL(s->last, "scoring failed while it was to stop");
     SEG_TRY_OR_DONE(seg_agree(comm, local));
     SEG_TRY_OR_DONE(save(comm, s, out));

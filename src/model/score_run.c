@@ -114,6 +114,7 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
 
     *summary = (seg_score_summary) { 0 };
     seg_stop_hold(true); /* until there is something to keep */
+    SEG_TRY_OR_DONE(score_partial_check(comm, scoring));
     SEG_TRY_OR_DONE(seg_agree(comm, scorer_init(kernels, scoring, &s)));
     seg_phase_begin("sample");
     SEG_TRY_OR_DONE(score_gate(comm, &s));

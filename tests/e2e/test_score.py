@@ -312,6 +312,19 @@ def test_a_run_that_is_stopped_is_gone_on_with(segmpi, folder, many):
     assert differences(contents(folder / "stopped.h5"), many) == []
 
 
+def test_files_of_the_user_stay(segmpi, folder, tmp_path):
+    """those that have the names of a run's own"""
+    (tmp_path / ".q.h5.clients").write_bytes((folder / "new.h5").read_bytes())
+    segmpi("score", folder / "model.h5", tmp_path / ".q.h5.clients", "-o", tmp_path / "q.h5")
+    assert (tmp_path / ".q.h5.clients").read_bytes() == (folder / "new.h5").read_bytes()
+    for name, words in (("r.h5.partial", ["new.h5"]), (".r.h5.clients", ["new.csv"])):
+        (tmp_path / name).write_text("mine")
+        found = segmpi("score", folder / "model.h5", folder / words[0], "-o", tmp_path / "r.h5", ok=False)
+        assert found.returncode == 65 and "move what stands there" in found.stderr
+        assert (tmp_path / name).read_text() == "mine" and not (tmp_path / "r.h5").exists()
+        (tmp_path / name).unlink()
+
+
 def test_partial_scores_of_something_else_are_refused(segmpi, folder, many):
     words = ["score", folder / "model.h5", folder / "new.h5", "-o", folder / "again.h5", "--resume"]
     fresh = segmpi(*words, "--max-seconds", 0.001, ranks=2, ok=False)
