@@ -1,12 +1,16 @@
 # Sourced by the batch scripts: starts segmpi on the job's ranks, hands SLURM's warning on to it, and puts the job back
 # into the queue where running it again helps.
 #
-# SEGMPI_HOME: the repository, if the job is not submitted from there.  SEGMPI_BINARY: the program, if it is not
-# build/release/src/segmpi.  SEGMPI_LAUNCHER: srun or mpirun.  SEGMPI_RESTARTS: how often at most (5).
+# SEGMPI_HOME: the repository, if the job is not submitted from there.  SEGMPI_BINARY: the program, if it is
+# neither build/release/src/segmpi nor installed beside these scripts or in PATH.  SEGMPI_LAUNCHER: srun or mpirun.
+# SEGMPI_RESTARTS: how often at most (5).
 # shellcheck shell=bash
 
 home=${SEGMPI_HOME:-$SLURM_SUBMIT_DIR}
-segmpi=${SEGMPI_BINARY:-$home/build/release/src/segmpi}
+segmpi=${SEGMPI_BINARY-}
+for place in "$home/build/release/src/segmpi" "$home/../../bin/segmpi" segmpi; do
+    if [ -z "$segmpi" ] && command -v "$place" >/dev/null; then segmpi=$place; fi
+done
 # shellcheck source=jobs/mpi-env.sh
 . "$home/jobs/mpi-env.sh"
 

@@ -98,6 +98,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "embed",
         .argument = "METHOD",
+        .choices = "none pca: autoencoder autoencoder:study",
         .fallback = "none",
         .help =
             "what is clustered: none, the prepared columns; pca:C, their first C components, or "
@@ -137,6 +138,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-activation",
         .argument = "F",
+        .choices = "linear relu elu tanh",
         .help = "of hidden layers: relu, elu, tanh or linear (default: elu; study: relu)",
         .kind = CLI_TEXT,
         .value = &words.activation,
@@ -146,6 +148,7 @@ const cli_shared_row cli_embed_rows[] = {
     { CLI_EMBED,
       { .name = "ae-code-activation",
         .argument = "F",
+        .choices = "linear relu elu tanh",
         .help = "of the code (default: linear; study: relu); the output is linear",
         .kind = CLI_TEXT,
         .value = &words.code_activation,

@@ -28,12 +28,14 @@ typedef enum cli_kind {
 
 #define CLI_REQUIRED 1u
 #define CLI_HDF5     4u /* an input in HDF5 */
+#define CLI_VARIABLE 8u /* its SEGMPI_ variable is read where it is used */
 #define CLI_RECORDED 2u /* part of the effective options in the output: it decides the result */
 
 typedef struct cli_option {
     const char *name;     /* without the dashes */
     int letter;           /* 0: none */
     const char *argument; /* its name in the help; NULL for a flag */
+    const char *choices;  /* words that the shell completes, between blanks; NULL: none */
     const char *fallback; /* the default as the user would write it; NULL: unset */
     const char *help;
     cli_kind kind;
@@ -48,6 +50,7 @@ typedef struct cli_option {
 
 /* Options that mean the same in every command; a command lists those that it has. */
 typedef struct cli_shared {
+    const char *config;
     bool help, quiet, verbose, timing, dry_run, force, record_host;
     const char *json;
     int64_t seed;
@@ -106,7 +109,8 @@ typedef struct cli_command {
     const char *name;
     const char *summary;  /* one line */
     const char *synopsis; /* what follows the name in the usage line */
-    const char *text;     /* paragraphs and examples under the options */
+    const char *text;     /* paragraphs; NULL: none */
+    const char *examples; /* command lines, each with its line end */
     const cli_option *options;
     int n_options;
     unsigned shared;
@@ -133,14 +137,26 @@ int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]
 /* Sets every option of the command to its default, then to what the words say; fills the arguments
  * of the session.  words[0] is the command. */
 seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_session *session);
-/* True if a word of the command line, no default, has set the option. */
-bool cli_given(const char *name);
+/* What has set an option: the later ones win. */
+typedef enum cli_source { CLI_DEFAULT, CLI_CONFIG, CLI_ENVIRONMENT, CLI_WORD } cli_source;
+cli_source cli_source_of(const char *name);
+/* Reads an option file: keys of `command`, in its section or above all sections; those of other
+ * commands are passed over, unknown ones are SEG_ERR_USAGE with the nearest name. */
+seg_status cli_config_read(const char *path, const cli_command *command);
+/* The file's value and line for a row of cli_rows_of(), and that of the variable, whose name is
+ * filled in; NULL where there is none. */
+const char *cli_config_value(int row, int *line);
+const char *cli_variable_value(const cli_option *row, char *name, size_t size);
 /* The effective options that decide the result, as one line of JSON, owned by the caller
  * (seg_free). */
 seg_status cli_options_record(const cli_command *command, char **json);
 
 void cli_version_print(void);
 void cli_help_print(const cli_command *command);
+/* The manual page of a command, or of segmpi for NULL, as roff; the completion script of bash. */
+void cli_manual_print(const cli_command *command);
+void cli_completion_print(void);
+extern const char cli_exit_codes[], cli_environment[]; /* lines of text */
 
 /* Marks that contradict each other; the `check` of a command with CLI_CSV. */
 seg_status cli_csv_check(const cli_session *session);

@@ -139,6 +139,7 @@ const cli_shared_row cli_method_rows[] = {
     { CLI_PREPARE,
       { .name = "impute",
         .argument = "METHOD",
+        .choices = "median mean constant:",
         .fallback = "median",
         .help = "fill missing cells with: median, mean, constant:V",
         .kind = CLI_TEXT,
@@ -148,6 +149,7 @@ const cli_shared_row cli_method_rows[] = {
     { CLI_PREPARE,
       { .name = "outliers",
         .argument = "METHOD",
+        .choices = "none quantile: iqr: z:",
         .fallback = "quantile:0.01",
         .help = "cap extreme values: none; quantile:P at P and 1 - P; iqr:F at F interquartile "
                 "ranges beyond the quartiles; z:S at S standard deviations",
@@ -158,6 +160,7 @@ const cli_shared_row cli_method_rows[] = {
     { CLI_PREPARE,
       { .name = "transform",
         .argument = "LIST",
+        .choices = "none log1p sqrt",
         .fallback = "none",
         .help = "of filled and capped values, before scaling: none, log1p, sqrt, or "
                 "COLUMN=METHOD,...; of negative values sign(x) f(|x|)",
@@ -167,6 +170,7 @@ const cli_shared_row cli_method_rows[] = {
     { CLI_PREPARE,
       { .name = "scale",
         .argument = "METHOD",
+        .choices = "standard robust minmax none",
         .fallback = "standard",
         .help =
             "standard (mean 0, standard deviation 1), robust (median 0, interquartile range 1), "

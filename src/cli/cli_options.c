@@ -58,7 +58,8 @@ static const cli_shared_row shared_rows[] = {
                 "for ever (default: SEGMPI_DEADLINE, otherwise 300)",
         .kind = CLI_NUMBER,
         .value = &shared.deadline,
-        .most = 1e9 } },
+        .most = 1e9,
+        .marks = CLI_VARIABLE } },
     { CLI_CHECKPOINT | CLI_STOP,
       { .name = "resume",
         .help = "go on from the newest valid checkpoint of the same command, on any number of "
@@ -96,6 +97,13 @@ static const cli_shared_row shared_rows[] = {
         .kind = CLI_FLAG,
         .value = &shared.verbose } },
     { 0,
+      { .name = "config",
+        .argument = "FILE",
+        .help = "take options that are not given here from this INI file: OPTION = VALUE, for all "
+                "commands or in a section [COMMAND]",
+        .kind = CLI_FILE,
+        .value = &shared.config } },
+    { 0,
       { .name = "help",
         .letter = 'h',
         .help = "print this text",
@@ -105,7 +113,7 @@ static const cli_shared_row shared_rows[] = {
 
 typedef struct parsing {
     const cli_option *rows[CLI_MAX_ROWS];
-    bool given[CLI_MAX_ROWS];
+    cli_source source[CLI_MAX_ROWS];
     int n;
     const char **arguments;
     int n_arguments;
@@ -162,12 +170,26 @@ static seg_status set_number(const cli_option *row, const char *text)
     return SEG_OK;
 }
 
+/* A word of the command line has no value. */
+static seg_status set_flag(const cli_option *row, const char *text)
+{
+    static const char *const values[] = { "true", "yes", "on", "1", "false", "no", "off", "0" };
+    char clean[64];
+    size_t i = 0;
+
+    while (text && i < 8 && strcmp(text, values[i]) != 0)
+        i++;
+    *(bool *)row->value = i < 4;
+    if (i < 8) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "'%s' is '%s', expected true or false", row->name,
+                    seg_text_clean(text, clean, sizeof clean));
+}
+
 static seg_status set_value(const cli_option *row, const char *text)
 {
     switch (row->kind) {
     case CLI_FLAG:
-        *(bool *)row->value = true;
-        return SEG_OK;
+        return set_flag(row, text);
     case CLI_TEXT:
     case CLI_FILE:
         *(const char **)row->value = text;
@@ -185,6 +207,42 @@ static seg_status set_defaults(const parsing *p)
 {
     for (int i = 0; i < p->n; i++)
         if (p->rows[i]->fallback) SEG_TRY(set_value(p->rows[i], p->rows[i]->fallback));
+    return SEG_OK;
+}
+
+/* Variables and the option file, for options that no word sets. */
+static seg_status set_variables(parsing *p)
+{
+    char name[80];
+
+    for (int i = 0; i < p->n; i++) {
+        const char *text = cli_variable_value(p->rows[i], name, sizeof name);
+        if (!text || p->source[i] == CLI_WORD) continue;
+        p->source[i] = CLI_ENVIRONMENT;
+        if (p->rows[i]->marks & CLI_VARIABLE) continue;
+        if (set_value(p->rows[i], text) == SEG_OK) continue;
+        seg_error_while("taking it from the variable %s", name);
+        return seg_error_get()->status;
+    }
+    return SEG_OK;
+}
+
+static seg_status set_config(parsing *p, const cli_command *command)
+{
+    char clean[200];
+    int line;
+
+    if (!shared.config) return SEG_OK;
+    SEG_TRY(cli_config_read(shared.config, command));
+    for (int i = 0; i < p->n; i++) {
+        const char *text = cli_config_value(i, &line);
+        if (!text || p->source[i] != CLI_DEFAULT) continue;
+        p->source[i] = CLI_CONFIG;
+        if (set_value(p->rows[i], text) == SEG_OK) continue;
+        seg_error_while("reading line %d of '%s'", line,
+                        seg_text_clean(shared.config, clean, sizeof clean));
+        return seg_error_get()->status;
+    }
     return SEG_OK;
 }
 
@@ -292,19 +350,19 @@ static error_t accept_word(int key, char *text, struct argp_state *state)
     }
     for (int i = 0; i < p->n; i++)
         if (key == (p->rows[i]->letter ? p->rows[i]->letter : FIRST_KEY + i)) {
-            p->given[i] = true;
+            p->source[i] = CLI_WORD;
             return set_value(p->rows[i], text) == SEG_OK ? 0 : EINVAL;
         }
     return ARGP_ERR_UNKNOWN;
 }
 
-bool cli_given(const char *name)
+cli_source cli_source_of(const char *name)
 {
     const parsing *p = &words_of_run;
 
     for (int i = 0; i < p->n; i++)
-        if (strcmp(p->rows[i]->name, name) == 0) return p->given[i];
-    return false;
+        if (strcmp(p->rows[i]->name, name) == 0) return p->source[i];
+    return CLI_DEFAULT;
 }
 
 /* The synopsis begins with the arguments. */
@@ -318,12 +376,13 @@ static seg_status argument_missing(const cli_command *command, int number)
                     name, command->name, command->synopsis);
 }
 
-/* An option that decides nothing is a misunderstanding, which is better known now. */
+/* An option that decides nothing is a misunderstanding, which is better known now; a file or a
+ * variable may be meant for other runs too. */
 static seg_status check_effect(const parsing *p)
 {
     for (int i = 0; i < p->n; i++) {
         const cli_option *row = p->rows[i];
-        if (p->given[i] && row->applies && !row->applies())
+        if (p->source[i] == CLI_WORD && row->applies && !row->applies())
             return SEG_FAIL(SEG_ERR_USAGE, "--%s has no effect without %s", row->name, row->needs);
     }
     return SEG_OK;
@@ -341,7 +400,7 @@ static seg_status check_complete(const cli_command *command, const parsing *p)
                         command->name, command->synopsis);
     }
     for (int i = 0; i < p->n; i++)
-        if ((p->rows[i]->marks & CLI_REQUIRED) && !p->given[i])
+        if ((p->rows[i]->marks & CLI_REQUIRED) && p->source[i] == CLI_DEFAULT)
             return SEG_FAIL(SEG_ERR_USAGE, "--%s is missing; usage: segmpi %s %s", p->rows[i]->name,
                             command->name, command->synopsis);
     return SEG_OK;
@@ -367,6 +426,10 @@ seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_
     /* Arguments are collected at the front of `words`, where argp has already been. */
     if (argp_parse(&argp, n_words, words, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP, NULL, p) != 0)
         return SEG_FAIL(SEG_ERR_USAGE, "the command line cannot be read");
+    if (!shared.help) {
+        SEG_TRY(set_variables(p));
+        SEG_TRY(set_config(p, command));
+    }
     session->method = cli_method_complete(&shared);
     session->csv = cli_csv_complete();
     session->arguments = p->arguments;

@@ -57,6 +57,7 @@ static seg_status accept_gates(const char *text)
 static const cli_option rows[] = {
     { .name = "fail-on",
       .argument = "GATES",
+      .choices = "psi= moved=",
       .fallback = "",
       .help = "end with exit code 1 if a figure exceeds its limit: psi=0.25 (of any feature or of "
               "the segment shares), moved=0.2 (share of clients in both bases who changed their "
@@ -119,9 +120,10 @@ const cli_command cli_compare = {
     .synopsis = "OLD NEW [OPTION...]",
     .text = "Both are what 'segmpi score' wrote; a model in the place of one stands for its\n"
             "training base, without migration.  Clients are joined by their ids, in any\n"
-            "order; segments are compared by number.\n\n"
-            "  segmpi compare october.h5 november.h5\n"
-            "  mpirun -n 4 segmpi compare model.h5 november.h5 --fail-on psi=0.25\n",
+            "order; segments are compared by number.\n",
+    .examples = "segmpi compare october.h5 november.h5\n"
+                "mpirun -n 4 segmpi compare model.h5 november.h5 --fail-on psi=0.25\n"
+                "segmpi compare october.h5 november.h5 --json drift.json\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON,

@@ -111,10 +111,10 @@ const cli_command cli_describe = {
     .text = "Every figure is exact and the same bits on any number of ranks.  Missing cells\n"
             "are skipped, infinite ones count as missing; correlations are over the clients\n"
             "who have both columns.  Only Spearman's correlation of more than N clients\n"
-            "rests on a sample, and says so.\n\n"
-            "  mpirun -n 4 segmpi describe clients.h5\n"
-            "  segmpi describe clients.h5 -o describe.h5 --json describe.json\n"
-            "  segmpi inspect --plot describe.h5\n",
+            "rests on a sample, and says so.\n",
+    .examples = "mpirun -n 4 segmpi describe clients.h5\n"
+                "segmpi describe clients.h5 -o describe.h5 --json describe.json\n"
+                "segmpi inspect --plot describe.h5\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |

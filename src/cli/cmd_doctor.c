@@ -64,9 +64,9 @@ const cli_command cli_doctor = {
     .synopsis = "[DIRECTORY] [OPTION...]",
     .text = "Start it as the job will be started, in the folder that it will write to, by\n"
             "mpirun or srun on the same nodes.  It writes some kilobytes and removes them.\n"
-            "Exit code 0: nothing bad; 78: something is.\n\n"
-            "  mpirun -n 4 segmpi doctor\n"
-            "  srun --mpi=pmix segmpi doctor /scratch/segments --json doctor.json\n",
+            "Exit code 0: nothing bad; 78: something is.\n",
+    .examples = "mpirun -n 4 segmpi doctor\n"
+                "srun --mpi=pmix segmpi doctor /scratch/segments --json doctor.json\n",
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON,
     .most_arguments = 1,
     .check = check,

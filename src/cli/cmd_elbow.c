@@ -55,6 +55,7 @@ static const cli_option rows[] = {
       .marks = CLI_RECORDED },
     { .name = "gap-reference",
       .argument = "METHOD",
+      .choices = "pca columns",
       .fallback = "pca",
       .help = "references fill a box along the principal components (pca) or along the columns "
               "(columns)",
@@ -186,11 +187,11 @@ const cli_command cli_elbow = {
             "  stability          (--stability) Jaccard index of the least stable cluster;\n"
             "                     from 0.75 on it is taken for stable\n"
             "The knee is the k farthest below the chord of the inertia curve.  It depends on\n"
-            "the range of k, which is printed beside it.\n\n"
-            "  mpirun -n 4 segmpi elbow clients.h5 -o elbow.h5\n"
-            "  segmpi elbow clients.h5 -o elbow.h5 --k-max 12 --gap 20 --stability 50\n"
-            "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n\n"
+            "the range of k, which is printed beside it.\n"
             "fit takes a sweep only with the same options of preparation and --embed.\n",
+    .examples = "mpirun -n 4 segmpi elbow clients.h5 -o elbow.h5\n"
+                "segmpi elbow clients.h5 -o elbow.h5 --k-max 12 --gap 20 --stability 50\n"
+                "segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |

@@ -73,8 +73,9 @@ const cli_command cli_export = {
     .synopsis = "model.h5 --sql FILE [OPTION...]",
     .text = "One SELECT prepares every row of a table as the fit did and gives its cluster,\n"
             "segment and the segment's name.  Columns are found by name; NULL is a gap.\n"
-            "A model on the code of an autoencoder cannot be written.\n\n"
-            "  segmpi export model.h5 --sql segments.sql --table bank.clients --id CUST_ID\n",
+            "A model on the code of an autoencoder cannot be written.\n",
+    .examples = "segmpi export model.h5 --sql segments.sql --table bank.clients --id CUST_ID\n"
+                "segmpi export model.h5 --sql - --materialized\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_FORCE,

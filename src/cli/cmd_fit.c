@@ -56,6 +56,7 @@ static const cli_option rows[] = {
     { .name = "n-clusters",
       .letter = 'k',
       .argument = "K",
+      .choices = "auto",
       .fallback = "8",
       .help = "number of clusters; auto: the one that a sweep over k recommends",
       .kind = CLI_AUTO,
@@ -82,6 +83,7 @@ static const cli_option rows[] = {
       .marks = CLI_RECORDED },
     { .name = "merge",
       .argument = "METHOD",
+      .choices = "catalog ward average kmeans",
       .fallback = "catalog",
       .help =
           "catalog: the best fit to known segments among merges that cost little; ward, average, "
@@ -227,7 +229,7 @@ static seg_status check_sweep(void)
 
     if (opts.n_clusters == 0 && !opts.elbow) return SEG_OK;
     for (int i = 0; i < 2; i++)
-        if (cli_given(names[i]))
+        if (cli_source_of(names[i]) == CLI_WORD)
             return SEG_FAIL(SEG_ERR_USAGE, "--%s has no effect %s", names[i],
                             opts.elbow ? "beside --elbow" : "without -k auto");
     return SEG_OK;
@@ -268,7 +270,7 @@ static seg_status run(cli_session *session)
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;
     }
-    if (!cli_given("n-clusters"))
+    if (cli_source_of("n-clusters") == CLI_DEFAULT)
         seg_log_note("%d clusters (default; -k auto chooses)", opts.n_clusters);
     SEG_TRY_OR_DONE(fit_and_write(session, table, extra, &fit, &model, &json));
     status = cli_json_write(session, SEG_OK, json);
@@ -286,10 +288,10 @@ const cli_command cli_fit = {
     .name = "fit",
     .summary = "prepares clients, finds clusters and named segments, writes a model",
     .synopsis = "clients.h5 -o model.h5 [OPTION...]",
-    .text = "The same bits on any number of ranks.\n\n"
-            "  mpirun -n 4 segmpi fit clients.h5 -o model.h5\n"
-            "  segmpi fit clients.h5 -o model.h5 -k 4 --outliers none --json figures.json\n"
-            "  segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
+    .text = "The same bits on any number of ranks.\n",
+    .examples = "mpirun -n 4 segmpi fit clients.h5 -o model.h5\n"
+                "segmpi fit clients.h5 -o model.h5 -k 4 --outliers none --json figures.json\n"
+                "segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |

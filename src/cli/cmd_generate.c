@@ -73,8 +73,9 @@ const cli_command cli_generate = {
     .name = "generate",
     .summary = "makes a table of synthetic card holders, any number, in parallel",
     .synopsis = "N -o clients.h5 [OPTION...]",
-    .text = "The same clients for any number of ranks.\n\n"
-            "  mpirun -n 4 segmpi generate 1000000 -o clients.h5\n",
+    .text = "The same clients for any number of ranks.\n",
+    .examples = "mpirun -n 4 segmpi generate 1000000 -o clients.h5\n"
+                "segmpi generate 200000 -o clients.h5 --csv clients.csv --seed 7\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_SEED,

@@ -64,8 +64,23 @@ void cli_help_print(const cli_command *command)
         if (i == command->n_options && i > 0) putchar('\n');
         print_row(rows[i]);
     }
-    if (*command->text) printf("\n%s", command->text);
+    if (command->text) printf("\n%s", command->text);
+    printf("\nExamples:\n");
+    for (const char *line = command->examples; *line; line += strcspn(line, "\n") + 1)
+        printf("  %.*s\n", (int)strcspn(line, "\n"), line);
 }
+
+const char cli_exit_codes[] =
+    "0 done; 1 a gate that was asked for (--fail-on) tripped; 64 usage; 65 bad data or\n"
+    "model; 66 input missing; 70 internal; 71 out of memory; 73 output exists or cannot\n"
+    "be created; 74 I/O error, disk full; 75 stopped after a checkpoint, run again with\n"
+    "--resume; 76 a rank stopped answering; 77 permission; 78 unsafe platform or\n"
+    "configuration.\n";
+
+const char cli_environment[] =
+    "SEGMPI_OPTION, such as SEGMPI_N_CLUSTERS=6, sets an option that no word sets, and\n"
+    "goes before the option file (--config).  SEGMPI_SIMD=ref|v3|v4 chooses the inner\n"
+    "loops, OPENBLAS_CORETYPE those of OpenBLAS; NO_COLOR.\n";
 
 void cli_version_print(void)
 {
@@ -82,31 +97,50 @@ static void print_commands(void)
     printf("\n"
            "'segmpi help COMMAND' lists the options of a command.\n"
            "On several ranks: mpirun -n 4 segmpi fit clients.h5 -o model.h5\n\n"
-           "Exit codes: 0 done; 64 usage; 65 bad data or model; 66 input missing; 70 internal;\n"
-           "71 out of memory; 73 output exists or cannot be created; 74 I/O error, disk full;\n"
-           "76 a rank stopped answering; 77 permission; 78 unsafe platform or configuration.\n"
-           "Environment: SEGMPI_SIMD=ref|v3|v4, SEGMPI_DEADLINE=SECONDS, OPENBLAS_CORETYPE, "
-           "NO_COLOR.\n");
+           "Exit codes:\n%s\nEnvironment:\n%s",
+           cli_exit_codes, cli_environment);
 }
+
+static struct {
+    bool manual, completion;
+} opts;
+
+static const cli_option rows[] = {
+    { .name = "man",
+      .help = "print the manual page, as roff",
+      .kind = CLI_FLAG,
+      .value = &opts.manual },
+    { .name = "completion",
+      .help = "print the completion script of bash",
+      .kind = CLI_FLAG,
+      .value = &opts.completion },
+};
 
 static seg_status run(cli_session *session)
 {
-    const cli_command *command;
+    const cli_command *command = NULL;
 
-    if (session->n_arguments == 0) {
+    if (session->n_arguments > 0) SEG_TRY(cli_command_find(session->arguments[0], &command));
+    if (opts.completion)
+        cli_completion_print();
+    else if (opts.manual)
+        cli_manual_print(command);
+    else if (command)
+        cli_help_print(command);
+    else
         print_commands();
-        return SEG_OK;
-    }
-    SEG_TRY(cli_command_find(session->arguments[0], &command));
-    cli_help_print(command);
     return SEG_OK;
 }
 
 const cli_command cli_help = {
     .name = "help",
     .summary = "lists all commands, or the options of one",
-    .synopsis = "[COMMAND]",
-    .text = "",
+    .synopsis = "[COMMAND] [OPTION...]",
+    .options = rows,
+    .n_options = sizeof rows / sizeof *rows,
+    .examples = "segmpi help fit\n"
+                "segmpi help --man fit | man -l -\n"
+                ". <(segmpi help --completion)\n",
     .most_arguments = 1,
     .run = run,
 };

@@ -87,9 +87,10 @@ const cli_command cli_import = {
     .summary = "reads CSV files in parallel and writes a table of clients",
     .synopsis = "CLIENTS.csv... -o clients.h5 [OPTION...]",
     .text = "Several files with the same header make one table.  Text columns are left out\n"
-            "with a notice; client ids are kept apart from the features.\n\n"
-            "  mpirun -n 4 segmpi import clients.csv -o clients.h5\n"
-            "  segmpi import a.csv b.csv -o clients.h5 --delimiter semicolon --decimal ,\n",
+            "with a notice; client ids are kept apart from the features.\n",
+    .examples = "mpirun -n 4 segmpi import clients.csv -o clients.h5\n"
+                "segmpi import a.csv b.csv -o clients.h5 --delimiter semicolon --decimal ,\n"
+                "segmpi import clients.csv -o clients.h5 --pseudonymize key.bin\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_CSV,

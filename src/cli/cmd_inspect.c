@@ -50,8 +50,9 @@ const cli_command cli_inspect = {
     .name = "inspect",
     .summary = "prints a table, a model or any HDF5 file for people, or checks it",
     .synopsis = "FILE [OPTION...]",
-    .text = "  segmpi inspect model.h5\n"
-            "  segmpi inspect --check clients.h5\n",
+    .examples = "segmpi inspect model.h5\n"
+                "segmpi inspect --check clients.h5\n"
+                "segmpi inspect --plot elbow.h5\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .least_arguments = 1,

@@ -57,9 +57,9 @@ const cli_command cli_report = {
     .synopsis = "MODEL -o FOLDER [OPTION...]",
     .text = "report.html opens anywhere, offline; figures/ holds its pictures as SVG, PNG\n"
             "and PDF with their numbers and scripts.  Groups of fewer than 10 clients are\n"
-            "not shown.\n\n"
-            "  segmpi report model.h5 -o report\n"
-            "  segmpi report model.h5 -o report --scores scores.h5 --force\n",
+            "not shown.\n",
+    .examples = "segmpi report model.h5 -o report\n"
+                "segmpi report model.h5 -o report --scores scores.h5 --force\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_FORCE,

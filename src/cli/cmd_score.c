@@ -324,9 +324,9 @@ const cli_command cli_score = {
     .synopsis = "model.h5 clients.h5|CLIENTS.csv... -o scores.h5 [OPTION...]",
     .text = "Nothing is learned: for the clients that the model was made from these are the\n"
             "labels of the fit.  Columns are matched by name; others are ignored.  Memory\n"
-            "does not grow with the number of clients.\n\n"
-            "  mpirun -n 4 segmpi score model.h5 clients.h5 -o scores.h5\n"
-            "  segmpi score model.h5 march.csv -o scores.h5 --csv segments.csv\n",
+            "does not grow with the number of clients.\n",
+    .examples = "mpirun -n 4 segmpi score model.h5 clients.h5 -o scores.h5\n"
+                "segmpi score model.h5 march.csv -o scores.h5 --csv segments.csv\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST |

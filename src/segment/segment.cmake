@@ -13,5 +13,3 @@ foreach(kind catalog schema)
 endforeach()
 file(GENERATE OUTPUT ${built_in} CONTENT "${code}")
 target_sources(seg_segment PRIVATE ${built_in})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/catalog ${PROJECT_SOURCE_DIR}/data/schema
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/segmpi)
