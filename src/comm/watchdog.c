@@ -1,6 +1,6 @@
 /* The watchdog: one thread per rank that makes no MPI calls.  It ends the process with 76 when a
  * collective lasts longer than the deadline, or when the launcher is gone.  Rank 0 speaks at once;
- * if it is the one that hangs, rank 1 speaks two seconds later; the others leave in silence. */
+ * if it is the one that hangs, rank 1 speaks three seconds later; the others leave in silence. */
 #include "comm_internal.h"
 
 #include <math.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "segmpi/log.h"
+#include "segmpi/stop.h"
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
 
@@ -60,10 +61,11 @@ static _Noreturn void leave(const char *why)
     char line[256];
     int n = snprintf(line, sizeof line, "segmpi %s: %s\n", seg_log_command(), why);
 
-    /* The launcher ends the others within about a second of the first exit, so who is still here
-     * after that has to speak itself. */
-    sleep_for(dog.rank == 0 ? 0 : dog.rank == 1 ? 2 : 4);
-    if (dog.rank > 1 || write(STDERR_FILENO, line, (size_t)n) == n) _exit(SEG_ERR_PEER);
+    /* The launcher asks the others to stop soon after the first exit and kills them a second later,
+     * so whom nobody has asked by now has to speak itself. */
+    sleep_for(dog.rank == 0 ? 0 : dog.rank == 1 ? 3 : 5);
+    bool silent = dog.rank > 1 || (dog.rank == 1 && seg_stop_asked() >= SEG_ASKS_STOP);
+    if (silent || write(STDERR_FILENO, line, (size_t)n) == n) _exit(SEG_ERR_PEER);
     _exit(SEG_ERR_IO);
 }
 

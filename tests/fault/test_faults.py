@@ -66,6 +66,8 @@ FIRST = {"elbow_read": "fit with an elbow", **dict.fromkeys(["csv", "pseudonym",
          "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),
+         **dict.fromkeys([f"describe_{part}" for part in ("ranks_alloc", "ranks_workspace", "relations_alloc",
+                                                          "distinct_alloc", "write")], "describe"),
          **dict.fromkeys(["previous", "match"], "fit with a match"),
          **dict.fromkeys(["autoencoder", "training", "encode", "embedding"], "fit on a code"),
          **dict.fromkeys(["sweep", "elbow", "panel", "silhouette", "assess", "gap", "stability"], "elbow")}
@@ -207,7 +209,7 @@ def find(run, reached, commands, site):
         pytest.skip(f"'{site}' is reached by '{NEEDS[site]}', which the program does not have")
     for command in (name for name in order(site) if name.split()[0] in commands):
         everywhere, *single = run(command, site, *(f"{site}:rank={rank}" for rank in range(RANKS)))
-        if everywhere.code != 0:
+        if everywhere.code not in (0, 75):  # 75: scoring stops by itself
             break
     ranks = [rank for rank in range(RANKS) if single[rank].code != 0]
     for found in (everywhere, *(single[rank] for rank in ranks)):
@@ -253,13 +255,13 @@ def test_a_killed_rank_ends_all(run, reached, commands, site):
         found.check_done()
 
 
-@pytest.mark.parametrize("site", some(4))
+@pytest.mark.parametrize("site", some(2))
 def test_a_rank_that_hangs_ends_all(run, reached, commands, site):
     command, ranks = find(run, reached, commands, site)
     faults = [f"{site}:rank={rank}:kind=hang" for rank in (ranks[0], ranks[-1])]
     for found in run(command, *faults, env={"SEGMPI_DEADLINE": "3"}):
         assert found.code == 76, found.stderr
-        assert found.in_time(3 + 2 * SECONDS)  # rank 1 leaves rank 0 two seconds to speak, mpirun the ranks two to end
+        assert found.in_time(3 + 2 * SECONDS)  # rank 1 leaves rank 0 three seconds to speak, mpirun the ranks two to end
         assert len(found.messages()) == 1 and "stopped answering" in found.messages()[0], found.stderr
         assert found.survivors() == []
         found.check_outputs()
