@@ -91,9 +91,7 @@ def test_csv_gives_the_same_answers(segmpi, folder, new):
         (folder / name).write_text("".join(part))
     (folder / "text.csv").write_text(lines[0] + "".join(f"id-{line}" for line in lines[1:]))
     before = {path.name for path in folder.iterdir()} | {"c.h5"}
-    (folder / ".c.h5.clients").write_text("what a killed run has left")
-    run_score(segmpi, folder / "model.h5", folder / "new.h5", folder / "c.h5")
-    assert {path.name for path in folder.iterdir()} == before
+    shutil.copy(folder / "new.h5", folder / ".c.h5.clients")  # what a killed run has left
     for inputs in ("new.csv",), ("a.csv", "b.csv"), ("text.csv",):
         found = run_score(segmpi, folder / "model.h5", [folder / name for name in inputs], folder / "c.h5",
                           "--components", 3, ranks=2)
