@@ -229,14 +229,17 @@ static seg_status train_range(seg_comm *comm, const seg_matrix *m, training *t, 
     return SEG_OK;
 }
 
-/* Collective.  Mean squared error per cell of the validation rows; NaN if there are none. */
+/* Collective.  Mean squared error per cell after an epoch: of the clients that were kept out, or
+ * where there are none, of those that were not, as many as may be kept out. */
 static seg_status validate(seg_comm *comm, const seg_matrix *m, training *t, int epoch,
                            double *loss)
 {
     const seg_ae_opts *opts = &t->ae->opts;
-    int64_t sums[EXTRA] = { 0 }, n = t->order.n - t->order.n_train, d = m->d;
+    int64_t kept = t->order.n - t->order.n_train;
+    int64_t most = t->order.n < SEG_AE_VALIDATION_MAX ? t->order.n : SEG_AE_VALIDATION_MAX;
+    int64_t sums[EXTRA] = { 0 }, n = kept > 0 ? kept : most, d = m->d;
 
-    for (int64_t at = t->order.n_train; at < t->order.n; at += t->gathered) {
+    for (int64_t at = t->order.n - n; at < t->order.n; at += t->gathered) {
         int64_t rest = t->order.n - at, count = rest < t->gathered ? rest : t->gathered;
         ae_gather(comm, m, &t->order, epoch, at, count, t->rows);
         int64_t n_blocks = (count + SEG_AE_BLOCK_ROWS - 1) / SEG_AE_BLOCK_ROWS;
@@ -258,7 +261,7 @@ static seg_status validate(seg_comm *comm, const seg_matrix *m, training *t, int
     }
     seg_sum_int64(comm, sums, EXTRA);
     if (sums[BAD] > 0) return diverged(epoch);
-    *loss = n > 0 ? (double)sums[LOSS] / LOSS_UNITS / ((double)n * (double)d) : NAN;
+    *loss = (double)sums[LOSS] / LOSS_UNITS / ((double)n * (double)d);
     return SEG_OK;
 }
 
@@ -268,15 +271,15 @@ static seg_status train_epoch(seg_comm *comm, const seg_matrix *m, training *t)
     seg_autoencoder *ae = t->ae;
     int64_t n = t->order.n_train;
     int epoch = (int)t->epoch;
+    double loss = NAN;
 
     while (t->at < n) {
         SEG_TRY(train_range(comm, m, t, n - t->at < t->gathered ? n : t->at + t->gathered));
         seg_progress_set((int64_t)epoch * n + t->at);
     }
     ae->loss[epoch] = t->squares / ((double)n * m->d);
-    SEG_TRY(validate(comm, m, t, epoch, &ae->validation_loss[epoch]));
-
-    double loss = t->order.n_train < t->order.n ? ae->validation_loss[epoch] : ae->loss[epoch];
+    SEG_TRY(validate(comm, m, t, epoch, &loss));
+    ae->validation_loss[epoch] = n < t->order.n ? loss : NAN;
     if (loss < t->best_loss) {
         t->best_loss = loss;
         ae->best_epoch = epoch;

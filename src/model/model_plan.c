@@ -28,9 +28,11 @@ static int64_t pca_memory(int64_t d)
 /* Rows of the rank that has most. */
 static int64_t most_rows(int64_t n, int n_ranks)
 {
-    int64_t rows = (seg_rows_blocks(n) + n_ranks - 1) / n_ranks * SEG_BLOCK_ROWS;
+    int64_t most = 0;
 
-    return rows < n ? rows : n;
+    for (int rank = 0; rank < n_ranks; rank++)
+        most = larger(most, seg_rows_of(n, rank, n_ranks).count);
+    return most;
 }
 
 /* Clients that all ranks hold, with their labels; sweeps over a sample of them. */

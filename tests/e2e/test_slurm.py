@@ -201,6 +201,7 @@ def test_a_warned_job_is_requeued_and_goes_on(segmpi, slurm, clients, tmp_path, 
     assert f"job {number}: exit code 75, goes back into the queue (restart 1 of 1)" in text()
     assert list(tmp_path.glob("*checkpoint*")) and not (tmp_path / "m.h5").exists()
     wait_for(lambda: slurm.job(number)["JobState"] == "PENDING", 10)
+    time.sleep(2)  # a credential of the second in which the last one was revoked is refused
     slurm.call("scontrol", "update", f"JobId={number}", "StartTime=now")
     assert slurm.ended(number)["ExitCode"] == "0:0", text()
     segmpi("fit", clients, "-o", tmp_path / "one.h5", *words, ranks=2)
