@@ -1,7 +1,7 @@
 """bench_lloyd.py BUILD [CLIENTS]: one Lloyd iteration of segmpi on 2 ranks beside scikit-learn's on 2 threads.
 
 BUILD is a build folder (build/ci, say).  Both start from the same centers on the same prepared clients (d = 17, k = 8).
-A run of 101 iterations less a run of 1 is 100 iterations: reading, preparing, seeding and labelling cancel out.  Runs
+A run of up to 101 iterations less a run of 1: reading, preparing, seeding and labelling cancel out.  Runs
 alternate in one session; printed are the medians, the spread, and the share of the read bandwidth that two processes
 reach in the same run.  Inertia and labels are compared with scikit-learn's in float64 before any figure is shown.
 """
@@ -49,8 +49,11 @@ def kmeans_seconds(text):
 
 
 def segmpi_run(binary, folder, iterations):
+    """Seconds, and the iterations that were made: fewer where nobody moves any more."""
     words = fit_words(binary, folder, "model.h5", "--init", f"{folder}/start.h5", "--max-iter", iterations)
-    return kmeans_seconds(run(words))
+    seconds = kmeans_seconds(run(words))
+    with h5py.File(f"{folder}/model.h5") as model:
+        return seconds, int(model["kmeans/n_iter"][()])
 
 
 def sklearn_run(z, start, iterations):
@@ -106,18 +109,18 @@ def main():
         z, start = prepared(folder)
         ours, theirs = [], []
         for _ in range(RUNS):
-            one, many = segmpi_run(binary, folder, 1), segmpi_run(binary, folder, 1 + ITERATIONS)
-            ours.append((many - one) / ITERATIONS)
-            one, many = sklearn_run(z, start, 1)[0], sklearn_run(z, start, 1 + ITERATIONS)[0]
-            theirs.append((many - one) / ITERATIONS)
+            one, (many, made) = segmpi_run(binary, folder, 1)[0], segmpi_run(binary, folder, 1 + ITERATIONS)
+            ours.append((many - one) / (made - 1))
+            one, (many, kmeans) = sklearn_run(z, start, 1)[0], sklearn_run(z, start, 1 + ITERATIONS)
+            theirs.append((many - one) / (kmeans.n_iter_ - 1))
         compare(folder, z, start)
         read = bandwidth(build, n)
 
     seconds = statistics.median(ours)
     gbs = n * z.shape[1] * 4 / seconds / 1e9
     print(f"{n:,} clients, d = {z.shape[1]}, k = {K}, {RANKS} ranks, SIMD {LEVEL or 'chosen'}; seconds per iteration")
-    print(f"segmpi        {spread(ours)}  {n / seconds / 1e6:.0f} million clients/s  {gbs:.1f} GB/s")
-    print(f"scikit-learn {sklearn.__version__}  {spread(theirs)}  {n / statistics.median(theirs) / 1e6:.0f} million clients/s")
+    print(f"segmpi        {spread(ours)} in {made} iterations  {n / seconds / 1e6:.0f} million clients/s  {gbs:.1f} GB/s")
+    print(f"scikit-learn {sklearn.__version__}  {spread(theirs)} in {kmeans.n_iter_} iterations  {n / statistics.median(theirs) / 1e6:.0f} million clients/s")
     print(f"ratio {statistics.median(theirs) / seconds:.1f}; {RANKS} processes read {read:.1f} GB/s: {100 * gbs / read:.0f} %")
 
 
