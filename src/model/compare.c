@@ -184,6 +184,29 @@ static seg_status read_both(const char *const path[2], seg_input *in[2], seg_com
     return SEG_OK;
 }
 
+/* Collective.  Ranks on different nodes may see other files under one name; all that follows takes
+ * the same ones for granted. */
+static seg_status check_same_files(seg_comm *comm, seg_input *const in[2], const seg_comparison *c)
+{
+    int64_t least[4] = { 0 }, most[4];
+    seg_status local = SEG_OK;
+
+    for (int s = 0; s < 2 && local == SEG_OK; s++) {
+        char sum[64] = "";
+        if (seg_input_has_attr(in[s], "", "content_checksum"))
+            local = seg_input_attr_text(in[s], "", "content_checksum", sum, sizeof sum);
+        least[2 * s] = c->side[s].clients;
+        least[2 * s + 1] = (int64_t)(seg_hash(sum, strlen(sum), 0) >> 1);
+    }
+    SEG_TRY(seg_agree(comm, local));
+    memcpy(most, least, sizeof most);
+    seg_min_int64(comm, least, 4);
+    seg_max_int64(comm, most, 4);
+    if (memcmp(least, most, sizeof most) == 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA, "the ranks do not see the same files; put them on a file system "
+                                  "that all nodes share");
+}
+
 seg_status seg_compare_run(seg_comm *comm, const char *const path[2], int64_t memory,
                            seg_comparison *c)
 {
@@ -193,6 +216,7 @@ seg_status seg_compare_run(seg_comm *comm, const char *const path[2], int64_t me
     *c = (seg_comparison) { 0 };
     seg_phase_begin("drift");
     SEG_TRY_OR_DONE(seg_agree(comm, read_both(path, in, c)));
+    SEG_TRY_OR_DONE(check_same_files(comm, in, c));
     warn_models(c);
     warn_features(c);
     for (int s = 0; s < 2; s++)

@@ -429,6 +429,7 @@ static seg_status read_private(importer *m)
     if (m->schema.id < 0 && (opts->pseudonymize || opts->exclude_ids))
         return SEG_FAIL(SEG_ERR_USAGE, "there is no column of ids for --%s; --id-column names one",
                         opts->pseudonymize ? "pseudonymize" : "exclude-ids");
+    m->schema.is_private = opts->pseudonymize || opts->exclude_ids;
     if (opts->pseudonymize) SEG_TRY(seg_key_read(m->comm, opts->pseudonymize, &m->key));
     if (!opts->exclude_ids) return SEG_OK;
     m->plan.excluded = &m->excluded;

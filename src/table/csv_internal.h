@@ -77,6 +77,7 @@ typedef struct csv_schema {
     int d;            /* features */
     int id;           /* the id's column, or -1 */
     double limit;     /* finite numbers from here on cannot be stored */
+    bool is_private;  /* no cell is shown: in a row whose cells are shifted it may be the id */
     int *target;      /* [n], owned */
     char **names;     /* [n], owned, one block with the originals: trimmed, without quotes */
     char **originals; /* [n], in the block of `names`: as they stand in the file */

@@ -382,22 +382,33 @@ static const char *shown_cell(const csv_cell *cell, char *buffer, size_t size)
     return seg_text_clean(raw, buffer, size);
 }
 
+/* The cell in quotes, or that it is not shown. */
+static const char *shown(const csv_schema *schema, const csv_record *record, char *buffer,
+                         size_t size)
+{
+    char cell[64];
+
+    if (schema->is_private) return "not shown (it may be an id)";
+    snprintf(buffer, size, "'%s'", shown_cell(&record->flaw_cell, cell, sizeof cell));
+    return buffer;
+}
+
 void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,
                          size_t size)
 {
     const long long at = (long long)(record->line + record->flaw_lines);
     const int cells = record->flaw_column + 1;
-    char name[100], cell[64];
+    char name[100], cell[72];
 
     seg_text_clean(schema->names[record->flaw_column], name, sizeof name);
     switch (record->flaw) {
     case CSV_NO_NUMBER:
-        snprintf(buffer, size, "line %lld: '%s' is '%s', expected a number", at, name,
-                 shown_cell(&record->flaw_cell, cell, sizeof cell));
+        snprintf(buffer, size, "line %lld: '%s' is %s, expected a number", at, name,
+                 shown(schema, record, cell, sizeof cell));
         break;
     case CSV_TOO_LARGE:
-        snprintf(buffer, size, "line %lld: '%s' is '%s', too large for --float32", at, name,
-                 shown_cell(&record->flaw_cell, cell, sizeof cell));
+        snprintf(buffer, size, "line %lld: '%s' is %s, too large for --float32", at, name,
+                 shown(schema, record, cell, sizeof cell));
         break;
     case CSV_TOO_FEW_CELLS:
         if (cells == 1 && record->flaw_cell.length == 0)

@@ -1,6 +1,8 @@
 """What changed since last month: the yardstick in the model, drift and migration, against pandas and scipy."""
 
 import json
+import shutil
+import subprocess
 
 import h5py
 import numpy as np
@@ -198,6 +200,17 @@ def test_two_models_are_told_and_their_deciles_not_mixed(segmpi, months, tmp_pat
     psi = {feature["name"]: (feature["psi"], feature["verdict"]) for feature in figures["features"]}
     assert psi["CREDIT_LIMIT"] == (None, "not comparable")
     assert figures["segment_share"]["new"][3] == 0 and len(figures["segment_share"]["names"]) == 4
+
+
+def test_ranks_that_see_other_files_are_refused(environment, program, months, tmp_path):
+    for rank, old in enumerate(("old.h5", "new.h5")):
+        (tmp_path / str(rank)).mkdir()
+        shutil.copy(months / old, tmp_path / str(rank) / "old.h5")
+    one = ["-n", "1", "-wdir"]
+    tail = [program, "compare", "old.h5", months / "new.h5"]
+    words = ["mpirun", "--timeout", "60", *one, tmp_path / "0", *tail, ":", *one, tmp_path / "1", *tail]
+    result = subprocess.run(list(map(str, words)), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert result.returncode == 65 and "do not see the same files" in messages(result)[0]
 
 
 def test_what_holds_no_scores_is_refused(segmpi, months):

@@ -109,6 +109,15 @@ def test_bad_rows_and_objections_are_counted_apart(segmpi, bank, tmp_path):
     assert result.returncode == 65 and len(messages(result)) == 1
 
 
+def test_a_row_with_shifted_cells_shows_none(segmpi, bank, tmp_path):
+    (tmp_path / "c.csv").write_text(f"ID,BALANCE\n{CANARY}1,1\n{CANARY}2,2\n3,{CANARY}3\n")
+    words = ("import", tmp_path / "c.csv", "--id-column", "ID", "-o", tmp_path / "c.h5", "--pseudonymize", bank / "key")
+    for more, code in ((), 65), (("--skip-bad-rows", 1), 0):
+        result = segmpi(*words, *more, ok=False)
+        assert result.returncode == code and "line 4: 'BALANCE' is not shown" in result.stderr
+        assert CANARY not in result.stdout + result.stderr
+
+
 def test_keys_that_are_not_safe_are_refused(segmpi, bank, tmp_path):
     def refused(code, text, key=tmp_path / "k", *words, ranks=None):
         words = (bank / "clients.csv", "-o", tmp_path / "c.h5", "--pseudonymize", key, *words)
