@@ -11,6 +11,11 @@
 /* Copies at most size - 1 bytes and ends with NUL; false if it was cut. */
 bool seg_text_copy(char *to, size_t size, const char *from);
 
+/* What stands behind the last slash of a path; borrowed. */
+const char *seg_text_base_name(const char *path);
+/* "stem" and the letters that mkstemp() and mkdtemp() replace, into `path`; false if it was cut. */
+bool seg_text_template(char *path, size_t size, const char *stem);
+
 /* A copy owned by the caller (seg_free). */
 seg_status seg_text_duplicate(const char *text, char **out);
 /* Copies of n texts in one block, owned by the caller (seg_free). */

@@ -19,6 +19,25 @@ bool seg_text_copy(char *to, size_t size, const char *from)
     return n == length;
 }
 
+const char *seg_text_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+bool seg_text_template(char *path, size_t size, const char *stem)
+{
+    enum { LETTERS = 6 };
+    size_t length = strlen(stem);
+
+    if (length + LETTERS >= size) return false;
+    memcpy(path, stem, length);
+    memset(path + length, 'X', LETTERS);
+    path[length + LETTERS] = '\0';
+    return true;
+}
+
 seg_status seg_text_duplicate(const char *text, char **out)
 {
     size_t size = strlen(text) + 1;

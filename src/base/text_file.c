@@ -29,9 +29,10 @@ static seg_status write_all(int file, const char *text, const char *path)
 static seg_status write_file(const char *text, const char *path, bool force)
 {
     seg_status status = SEG_OK;
-    char part[4096];
+    char stem[4096], part[4096];
 
-    if (snprintf(part, sizeof part, "%s.XXXXXX", path) >= (int)sizeof part)
+    (void)snprintf(stem, sizeof stem, "%s.", path);
+    if (!seg_text_template(part, sizeof part, stem))
         return SEG_FAIL(SEG_ERR_CANTCREATE, "the name '%s' is too long", path);
     int file = mkstemp(part); /* exclusive, mode 0600 */
     if (file < 0)

@@ -25,13 +25,6 @@ seg_status checkpoint_path(const char *output, int generation, char **path)
     return SEG_OK;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* The number in the name of a generation of `output`, 0 if it is no such name. */
 static int generation_of(const char *entry, const char *output)
 {
@@ -49,7 +42,7 @@ static int generation_of(const char *entry, const char *output)
 seg_status checkpoint_below(const char *output, int below, int *generation)
 {
     char folder[4096];
-    const char *name = base_name(output);
+    const char *name = seg_text_base_name(output);
     int length = (int)(name - output);
 
     *generation = 0;

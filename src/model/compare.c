@@ -42,10 +42,9 @@ static seg_status read_segments(seg_input *in, seg_scored *side)
 /* Local.  All but the distances. */
 static seg_status read_side(const char *path, seg_input **in, seg_scored *side)
 {
-    const char *slash = strrchr(path, '/');
     seg_shape shape;
 
-    side->file = slash ? slash + 1 : path;
+    side->file = seg_text_base_name(path);
     SEG_TRY(seg_fault("compare_read", SEG_ERR_IO));
     SEG_TRY(seg_input_open(path, in));
     SEG_TRY(check_format(*in, side));

@@ -223,13 +223,14 @@ static seg_status check_target(const char *target, bool force)
 
 seg_status page_folder_write(const page_data *data, const char *folder, bool force)
 {
-    char target[PATH], part[PATH + 20], old[PATH + 30];
+    char target[PATH], stem[PATH + 10], part[PATH + 20], old[PATH + 30];
 
     (void)seg_text_copy(target, sizeof target, folder);
     for (size_t n = strlen(target); n > 1 && target[n - 1] == '/'; n--)
         target[n - 1] = '\0';
     SEG_TRY(check_target(target, force));
-    (void)snprintf(part, sizeof part, "%s.part.XXXXXX", target);
+    (void)snprintf(stem, sizeof stem, "%s.part.", target);
+    (void)seg_text_template(part, sizeof part, stem);
     mode_t mask = umask(077); /* for what gnuplot makes */
     if (!mkdtemp(part)) {
         int error = errno;

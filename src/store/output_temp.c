@@ -22,14 +22,6 @@
 #define RANDOM   6
 #define ATTEMPTS 100
 
-/* Path = folder + name; the folder keeps its slash and may be empty. */
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 static seg_status cannot_create(const seg_output *out, int error_number)
 {
     seg_status status = seg_status_of_errno(error_number);
@@ -44,7 +36,7 @@ static seg_status cannot_create(const seg_output *out, int error_number)
 static int open_folder(const seg_output *out)
 {
     char folder[4096];
-    const char *name = base_name(out->path);
+    const char *name = seg_text_base_name(out->path);
 
     if ((size_t)(name - out->path) >= sizeof folder) {
         errno = ENAMETOOLONG;
@@ -61,7 +53,7 @@ static seg_status check_target(const seg_output *out)
 {
     struct stat found;
 
-    if (*base_name(out->path) == '\0')
+    if (*seg_text_base_name(out->path) == '\0')
         return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' is not the name of a file", out->path);
     if (lstat(out->path, &found) != 0) return errno == ENOENT ? SEG_OK : cannot_create(out, errno);
     if (!S_ISREG(found.st_mode) && !S_ISLNK(found.st_mode))
@@ -73,7 +65,7 @@ static seg_status check_target(const seg_output *out)
 
 /* ---- what other runs have left ---- */
 
-/* The length of .NAME.XXXXXX.part at the beginning of `entry`, 0 if it is no such name.  MPI-IO
+/* The length of .NAME.LETTERS.part at the beginning of `entry`, 0 if it is no such name.  MPI-IO
  * puts helpers beside the file, whose names go on after it. */
 static size_t temp_length(const char *entry, const char *name)
 {
@@ -113,7 +105,7 @@ static seg_status remove_stale(const seg_output *out, int folder, const char *en
 static seg_status clean_folder(const seg_output *out)
 {
     seg_status status = SEG_OK;
-    const char *name = base_name(out->path);
+    const char *name = seg_text_base_name(out->path);
     int folder = open_folder(out);
     DIR *entries = folder < 0 ? NULL : fdopendir(folder);
 
@@ -144,7 +136,7 @@ static void random_name(const seg_output *out, int attempt)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
     struct timespec now;
-    const char *name = base_name(out->path);
+    const char *name = seg_text_base_name(out->path);
     char *at = out->temp + (name - out->path);
 
     (void)clock_gettime(CLOCK_REALTIME, &now);

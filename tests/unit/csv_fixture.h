@@ -9,6 +9,7 @@
 
 #include "../../src/table/csv_internal.h"
 #include "segmpi/memory.h"
+#include "segmpi/text.h"
 
 #define CSV_FIXTURE_FILES 2
 
@@ -36,8 +37,10 @@ typedef void (*csv_take)(void *context, const double *x, const csv_record *recor
 static inline void csv_fixture_file(char *path, size_t size, const char *bytes, size_t length)
 {
     const char *folder = getenv("TMPDIR");
-    const int used = snprintf(path, size, "%s/segmpi-csv-XXXXXX", folder ? folder : "/tmp");
-    const int descriptor = used < (int)size ? mkstemp(path) : -1;
+    char stem[400];
+    const int used = snprintf(stem, sizeof stem, "%s/segmpi-csv-", folder ? folder : "/tmp");
+    const bool fits = used < (int)sizeof stem && seg_text_template(path, size, stem);
+    const int descriptor = fits ? mkstemp(path) : -1;
 
     if (descriptor < 0 || write(descriptor, bytes, length) != (ssize_t)length) {
         perror(path);

@@ -12,6 +12,7 @@
 #include "segmpi/memory.h"
 #include "segmpi/provenance.h"
 #include "segmpi/store.h"
+#include "segmpi/text.h"
 
 enum { STORE_WIDTH = 5, STORE_FEATURES = 3, STORE_ARRAYS = 9 };
 
@@ -157,10 +158,11 @@ done:
 /* Collective.  A new folder, the same for all ranks; in memory where that is possible. */
 static inline void store_folder(seg_comm *comm, char *folder, size_t size)
 {
-    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    bool memory = access("/dev/shm", W_OK) == 0;
 
     if (seg_comm_rank(comm) == 0) {
-        (void)snprintf(folder, size, "%s/segmpi_store_XXXXXX", base);
+        (void)seg_text_template(folder, size,
+                                memory ? "/dev/shm/segmpi_store_" : "/tmp/segmpi_store_");
         if (!mkdtemp(folder)) perror(folder);
     }
     seg_bcast(comm, folder, (int64_t)size);

@@ -168,10 +168,11 @@ static void random_keys_differ_by_seed_purpose_row_and_draw(void **state)
 static void json_is_written_whole_and_never_over_a_file(void **state)
 {
     (void)state;
-    char path[] = "/tmp/segmpi_test_base_XXXXXX", *text = NULL;
+    char path[60], *text = NULL;
     const double values[] = { 1.5, NAN };
     seg_json *json = seg_json_object();
 
+    assert_true(seg_text_template(path, sizeof path, "/tmp/segmpi_test_base_"));
     (void)!mkstemp(path);
     seg_json_add_text(json, "name", "a \"b\" \xc3\xa4");
     seg_json_add_int(json, "n", INT64_MAX);

@@ -251,8 +251,9 @@ int main(int argc, char **argv)
     };
 
     if (argc > 1) stride = strtol(argv[1], NULL, 10); /* 1: every bit of every byte */
-    (void)snprintf(folder, sizeof folder, "%s/segmpi_store_XXXXXX",
-                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    bool memory = access("/dev/shm", W_OK) == 0;
+    (void)seg_text_template(folder, sizeof folder,
+                            memory ? "/dev/shm/segmpi_store_" : "/tmp/segmpi_store_");
     if (!mkdtemp(folder)) return 1;
     (void)snprintf(path, sizeof path, "%s/out.h5", folder);
     count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -484,7 +484,7 @@ int main(void)
     };
 
     (void)seg_store_library(); /* the library as segmpi sets it up */
-    (void)snprintf(folder, sizeof folder, "/tmp/segmpi_store_XXXXXX");
+    (void)seg_text_template(folder, sizeof folder, "/tmp/segmpi_store_");
     if (!mkdtemp(folder)) return 1;
     (void)snprintf(path, sizeof path, "%s/foreign.h5", folder);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
