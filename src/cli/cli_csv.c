@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli_internal.h"
+#include "segmpi/text.h"
 
 static struct {
     const char *delimiter, *decimal, *thousands;
@@ -95,7 +96,7 @@ const cli_shared_row cli_csv_rows[] = {
         .value = &opts.csv.skip_bad_rows,
         .most = 9e18,
         .marks = CLI_RECORDED } },
-    { CLI_CSV,
+    { CLI_PSEUDONYM,
       { .name = "pseudonymize",
         .argument = "KEYFILE",
         .help = "store ids as pseudonyms, HMAC-SHA-256 with the bytes of this file (mode 600, at "
@@ -118,12 +119,31 @@ const seg_csv_opts *cli_csv_complete(void)
     return &opts.csv;
 }
 
+/* An option that decides nothing is a misunderstanding. */
+static seg_status check_effect(const char *clients)
+{
+    const char *dataset = cli_source_of("dataset") == CLI_WORD ? "dataset" : NULL, *csv = NULL;
+    char clean[200];
+
+    for (int i = 0; i < cli_n_csv_rows; i++)
+        if (cli_csv_rows[i].group == CLI_CSV && cli_source_of(cli_csv_rows[i].row.name) == CLI_WORD)
+            csv = cli_csv_rows[i].row.name;
+    if (!csv && !dataset) return SEG_OK;
+    const bool is_hdf5 = seg_table_is_hdf5(clients);
+    seg_text_clean(clients, clean, sizeof clean);
+    if (csv && is_hdf5)
+        return SEG_FAIL(SEG_ERR_USAGE, "--%s is for CSV, and '%s' is HDF5", csv, clean);
+    if (dataset && !is_hdf5)
+        return SEG_FAIL(SEG_ERR_USAGE, "--%s is for HDF5, and '%s' is CSV", dataset, clean);
+    return SEG_OK;
+}
+
 seg_status cli_csv_check(const cli_session *session)
 {
     const char delimiter = opts.csv.delimiter, decimal = opts.csv.decimal;
     const char thousands = opts.csv.thousands;
 
-    (void)session;
+    SEG_TRY(check_effect(session->arguments[cli_clients_argument(session->command)]));
     if (delimiter && delimiter == decimal)
         return SEG_FAIL(SEG_ERR_USAGE, "--delimiter and --decimal are the same character");
     if (thousands && thousands == delimiter)

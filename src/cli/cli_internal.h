@@ -84,6 +84,7 @@ typedef struct cli_method {
 #define CLI_CSV         4096u  /* --id-column --delimiter ...: how CSV is read */
 #define CLI_CHECKPOINT  8192u  /* --resume --max-seconds --checkpoint-interval */
 #define CLI_STOP        16384u /* --resume --max-seconds */
+#define CLI_PSEUDONYM   32768u
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */
@@ -130,7 +131,7 @@ extern const int cli_n_commands;
 /* SEG_ERR_USAGE with the nearest name if there is none. */
 seg_status cli_command_find(const char *name, const cli_command **out);
 
-#define CLI_MAX_ROWS 64
+#define CLI_MAX_ROWS 96
 /* The command's rows, then those of the method, then its shared ones; their number. */
 int cli_rows_of(const cli_command *command, const cli_option *rows[CLI_MAX_ROWS]);
 
@@ -158,7 +159,8 @@ void cli_manual_print(const cli_command *command);
 void cli_completion_print(void);
 extern const char cli_exit_codes[], cli_environment[]; /* lines of text */
 
-/* Marks that contradict each other; the `check` of a command with CLI_CSV. */
+/* Of a command with CLI_CSV: marks that contradict each other, and words that say how CSV is read
+ * where the clients are none. */
 seg_status cli_csv_check(const cli_session *session);
 
 /* ---- one run ---- */
@@ -197,9 +199,34 @@ seg_status cli_provenance_start(const cli_session *session, seg_provenance *prov
                                 char **options);
 /* Local.  Name and size of an input. */
 void cli_provenance_input(const char *path, seg_provenance *provenance);
-/* Collective.  What an output says about the table it comes from; reads the table once. */
-seg_status cli_provenance_table(const cli_session *session, seg_table *table,
-                                seg_provenance *provenance);
+
+/* ---- clients ---- */
+
+#define CLI_PATH 4096
+
+/* Where the clients of a run are read from: an HDF5 file, or CSV files that are imported first. */
+typedef struct cli_clients {
+    bool is_csv, is_imported;
+    char path[CLI_PATH]; /* of the table to open: of CSV .NAME.clients beside the output, or here */
+    seg_table_opts table; /* with which it is opened */
+    seg_csv_summary csv;
+} cli_clients;
+
+/* Where the clients stand in the arguments: the last one that a command must have, and all behind
+ * it. */
+int cli_clients_argument(const cli_command *command);
+/* Collective.  Imports CSV, of which the columns `wanted` and those in the list `also` (NULL: none)
+ * are read; `output` may be NULL.  The options, borrowed, are those of the table in the end.
+ * To be released in any case, after the table has been closed. */
+seg_status cli_clients_open(cli_session *session, const char *output, const seg_table_opts *wanted,
+                            const char *also, cli_clients *clients);
+void cli_clients_release(const cli_session *session, const cli_clients *clients);
+/* Collective.  What an output says about the clients it comes from; reads the table once. */
+seg_status cli_provenance_table(const cli_session *session, const cli_clients *clients,
+                                seg_table *table, seg_provenance *provenance);
+/* Two lists of names, each may be NULL, as one. */
+seg_status cli_columns_join(const char *a, const char *b, char joined[CLI_PATH]);
+
 /* True on the rank that makes the document of --json. */
 bool cli_wants_json(const cli_session *session);
 /* Collective.  Agrees on `local`, the status of making `json`; writes and frees it.  It is NULL

@@ -437,5 +437,6 @@ seg_status cli_parse(const cli_command *command, int n_words, char **words, cli_
     if (shared.help) return SEG_OK;
     SEG_TRY(check_complete(command, p));
     SEG_TRY(check_effect(p));
+    if (command->shared & CLI_CSV) SEG_TRY(cli_csv_check(session));
     return command->check ? command->check(session) : SEG_OK;
 }

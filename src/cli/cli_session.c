@@ -255,11 +255,16 @@ void cli_provenance_input(const char *path, seg_provenance *provenance)
     provenance->input_bytes = stat(path, &found) == 0 ? found.st_size : 0;
 }
 
-seg_status cli_provenance_table(const cli_session *session, seg_table *table,
-                                seg_provenance *provenance)
+seg_status cli_provenance_table(const cli_session *session, const cli_clients *clients,
+                                seg_table *table, seg_provenance *provenance)
 {
-    cli_provenance_input(seg_table_path(table), provenance);
-    provenance->rows_read = provenance->rows_kept = seg_table_rows(table).total;
+    const seg_csv_summary *csv = &clients->csv;
+
+    cli_provenance_input(session->arguments[cli_clients_argument(session->command)], provenance);
+    if (clients->is_csv) provenance->input_bytes = csv->bytes; /* of all files */
+    provenance->rows_kept = seg_table_rows(table).total;
+    provenance->rows_dropped = csv->bad_rows + csv->excluded_rows;
+    provenance->rows_read = provenance->rows_kept + provenance->rows_dropped;
     return seg_table_fingerprint(session->comm, table, &provenance->input_fingerprint);
 }
 

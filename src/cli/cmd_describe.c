@@ -1,4 +1,6 @@
 /* segmpi describe: what a table looks like, before anything is learned from it. */
+#include <limits.h>
+
 #include "cli_internal.h"
 #include "segmpi/describe.h"
 #include "segmpi/log.h"
@@ -30,7 +32,8 @@ static const cli_option rows[] = {
 };
 
 /* Collective. */
-static seg_status write_file(cli_session *session, seg_table *table, const seg_describe *d)
+static seg_status write_file(cli_session *session, const cli_clients *clients, seg_table *table,
+                             const seg_describe *d)
 {
     seg_status status = SEG_OK, local = SEG_OK;
     seg_provenance provenance;
@@ -38,7 +41,7 @@ static seg_status write_file(cli_session *session, seg_table *table, const seg_d
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
-    SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
+    SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "describe", session->shared->force, &out));
     local = seg_output_names(out, "feature", d->d, (const char *const *)d->names);
@@ -82,32 +85,36 @@ static seg_status run(cli_session *session)
     const seg_describe_opts describe = { .full = true,
                                          .spearman_rows = opts.spearman_rows,
                                          .seed = (uint64_t)session->shared->seed };
+    cli_clients clients = { 0 };
     seg_table *table = NULL;
     seg_describe d = { 0 };
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 1, session->arguments));
     SEG_TRY_OR_DONE(
-        seg_table_open(session->comm, session->arguments[0], &session->method->table, &table));
+        cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments));
+    SEG_TRY_OR_DONE(
+        cli_clients_open(session, opts.output, &session->method->table, NULL, &clients));
+    SEG_TRY_OR_DONE(seg_table_open(session->comm, clients.path, &clients.table, &table));
     if (session->shared->dry_run) {
         print_plan(session, table, &describe);
         goto done;
     }
     SEG_TRY_OR_DONE(seg_describe_run(session->comm, table, &describe, &d));
     warn_infinite(&d);
-    if (opts.output) SEG_TRY_OR_DONE(write_file(session, table, &d));
+    if (opts.output) SEG_TRY_OR_DONE(write_file(session, &clients, table, &d));
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK,
                                    cli_wants_json(session) ? seg_report_describe_json(&d) : NULL));
     if (cli_shows_result(session)) seg_report_describe(&d);
 done:
     seg_describe_release(&d);
     seg_table_free(table);
+    cli_clients_release(session, &clients);
     return status;
 }
 
 const cli_command cli_describe = {
     .name = "describe",
     .summary = "looks at a table: distributions, outliers, gaps, correlations",
-    .synopsis = "clients.h5 [-o describe.h5] [OPTION...]",
+    .synopsis = "clients.h5|CLIENTS.csv... [-o describe.h5] [OPTION...]",
     .text = "Every figure is exact and the same bits on any number of ranks.  Missing cells\n"
             "are skipped, infinite ones count as missing; correlations are over the clients\n"
             "who have both columns.  Only Spearman's correlation of more than N clients\n"
@@ -118,9 +125,9 @@ const cli_command cli_describe = {
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
-              CLI_RECORD_HOST | CLI_COLUMNS,
+              CLI_RECORD_HOST | CLI_COLUMNS | CLI_CSV,
     .least_arguments = 1,
-    .most_arguments = 1,
+    .most_arguments = INT_MAX,
     .needs_mpi = true,
     .run = run,
 };

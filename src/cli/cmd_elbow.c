@@ -1,4 +1,5 @@
 /* segmpi elbow: which number of clusters; k-means for every k, judged by a panel of indices. */
+#include <limits.h>
 #include <string.h>
 
 #include "cli_internal.h"
@@ -112,8 +113,8 @@ static seg_status write_elbow(cli_session *session, const seg_model *model,
 }
 
 /* Collective.  From the table to the file, with checkpoints on the way. */
-static seg_status sweep_and_write(cli_session *session, seg_table *table, seg_fit_opts *sweep,
-                                  seg_model *model)
+static seg_status sweep_and_write(cli_session *session, const cli_clients *clients,
+                                  seg_table *table, seg_fit_opts *sweep, seg_model *model)
 {
     seg_status status = SEG_OK;
     seg_checkpoint *checkpoint = NULL;
@@ -121,7 +122,7 @@ static seg_status sweep_and_write(cli_session *session, seg_table *table, seg_fi
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
-    SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
+    SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
     const seg_checkpoint_opts kept = { .path = opts.output,
                                        .run = &provenance,
                                        .resume = session->shared->resume };
@@ -141,20 +142,23 @@ static seg_status run(cli_session *session)
     seg_status status = SEG_OK;
     seg_fit_opts sweep = fit_opts(session);
     const char *outputs[] = { opts.output, session->shared->json };
-    const char *inputs[] = { session->arguments[0] };
+    cli_clients clients = { 0 };
     seg_table *table = NULL;
     seg_model model = { 0 };
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 1, inputs));
-    SEG_TRY_OR_DONE(seg_table_open(session->comm, inputs[0], &session->method->table, &table));
+    SEG_TRY_OR_DONE(
+        cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments));
+    SEG_TRY_OR_DONE(
+        cli_clients_open(session, opts.output, &session->method->table, NULL, &clients));
+    SEG_TRY_OR_DONE(seg_table_open(session->comm, clients.path, &clients.table, &table));
     seg_elbow_plan plan = seg_model_sweep_plan(table, seg_comm_size(session->comm), &sweep);
     if (session->shared->dry_run) {
         if (seg_comm_rank(session->comm) == 0) seg_report_elbow_plan(&plan);
         goto done;
     }
     seg_report_elbow_memory(&plan, session->method->memory_limit);
-    SEG_TRY_OR_DONE(sweep_and_write(session, table, &sweep, &model));
+    SEG_TRY_OR_DONE(sweep_and_write(session, &clients, table, &sweep, &model));
     if (cli_wants_json(session)) json = seg_report_elbow_json(&model);
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK, json));
     SEG_TRY_OR_DONE(
@@ -162,13 +166,14 @@ static seg_status run(cli_session *session)
 done:
     seg_model_release(&model);
     seg_table_free(table);
+    cli_clients_release(session, &clients);
     return status;
 }
 
 const cli_command cli_elbow = {
     .name = "elbow",
     .summary = "finds clusters for every k of a range and says what speaks for which",
-    .synopsis = "clients.h5 -o elbow.h5 [OPTION...]",
+    .synopsis = "clients.h5|CLIENTS.csv... -o elbow.h5 [OPTION...]",
     .text = "All k and all restarts advance in the same passes.  For each k:\n"
             "  inertia            squared distances to the centers; falls with every k, so\n"
             "                     the least one says nothing\n"
@@ -196,9 +201,9 @@ const cli_command cli_elbow = {
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
               CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP |
-              CLI_CHECKPOINT,
+              CLI_CHECKPOINT | CLI_CSV,
     .least_arguments = 1,
-    .most_arguments = 1,
+    .most_arguments = INT_MAX,
     .check = check,
     .needs_mpi = true,
     .run = run,

@@ -1,4 +1,5 @@
 /* segmpi fit: clients to clusters, principal components, segments and labels in model.h5. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,8 +151,9 @@ static seg_status write_model(cli_session *session, const seg_model *model, seg_
 
 /* Collective.  From the tables to the file, with checkpoints on the way; *json owned by the caller.
  */
-static seg_status fit_and_write(cli_session *session, seg_table *table, seg_table *extra,
-                                seg_fit_opts *fit, seg_model *model, seg_json **json)
+static seg_status fit_and_write(cli_session *session, const cli_clients *clients, seg_table *table,
+                                seg_table *extra, seg_fit_opts *fit, seg_model *model,
+                                seg_json **json)
 {
     seg_status status = SEG_OK, local = SEG_OK;
     seg_checkpoint *checkpoint = NULL;
@@ -159,7 +161,7 @@ static seg_status fit_and_write(cli_session *session, seg_table *table, seg_tabl
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
-    SEG_TRY_OR_DONE(cli_provenance_table(session, table, &provenance));
+    SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
     const seg_checkpoint_opts kept = { .path = opts.output,
                                        .run = &provenance,
                                        .others = { fit->init_centers_path, fit->elbow_path },
@@ -203,23 +205,20 @@ static seg_fit_opts fit_opts(cli_session *session)
 
 /* Collective.  The table of the features, and that of the columns that are only profiled, NULL
  * where there are none. */
-static seg_status open_tables(cli_session *session, seg_table **table, seg_table **extra)
+static seg_status open_tables(cli_session *session, const cli_clients *clients, seg_table **table,
+                              seg_table **extra)
 {
-    seg_table_opts features = session->method->table;
+    seg_table_opts features = clients->table;
     const seg_table_opts profiled = { .dataset = features.dataset,
                                       .columns = opts.profile_only,
                                       .weights = features.weights };
-    const char *path = session->arguments[0], *excluded = features.exclude_columns;
-    char exclude[4096];
+    char exclude[CLI_PATH];
 
-    if (!opts.profile_only) return seg_table_open(session->comm, path, &features, table);
-    int length = snprintf(exclude, sizeof exclude, "%s%s%s", opts.profile_only, excluded ? "," : "",
-                          excluded ? excluded : "");
-    if (length >= (int)sizeof exclude)
-        return SEG_FAIL(SEG_ERR_USAGE, "--profile-only and --exclude-columns are too long");
+    if (!opts.profile_only) return seg_table_open(session->comm, clients->path, &features, table);
+    SEG_TRY(cli_columns_join(opts.profile_only, features.exclude_columns, exclude));
     features.exclude_columns = exclude;
-    SEG_TRY(seg_table_open(session->comm, path, &features, table));
-    return seg_table_open(session->comm, path, &profiled, extra);
+    SEG_TRY(seg_table_open(session->comm, clients->path, &features, table));
+    return seg_table_open(session->comm, clients->path, &profiled, extra);
 }
 
 /* A sweep is run, and not read. */
@@ -252,19 +251,30 @@ static seg_status check(const cli_session *session)
     return SEG_OK;
 }
 
+/* Collective. */
+static seg_status check_outputs(cli_session *session, const seg_fit_opts *fit)
+{
+    const char *outputs[] = { opts.output, session->shared->json };
+    const char *inputs[] = { fit->init_centers_path, fit->segments.catalog, fit->segments.schema,
+                             fit->match_path, fit->elbow_path };
+
+    SEG_TRY(cli_outputs_check(session, 2, outputs, 5, inputs));
+    return cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments);
+}
+
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
-    const char *outputs[] = { opts.output, session->shared->json };
     seg_fit_opts fit = fit_opts(session);
-    const char *inputs[] = { session->arguments[0], fit.init_centers_path, fit.segments.catalog,
-                             fit.segments.schema,   fit.match_path,        fit.elbow_path };
+    cli_clients clients = { 0 };
     seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 6, inputs));
-    SEG_TRY_OR_DONE(open_tables(session, &table, &extra));
+    SEG_TRY_OR_DONE(check_outputs(session, &fit));
+    SEG_TRY_OR_DONE(cli_clients_open(session, opts.output, &session->method->table,
+                                     opts.profile_only, &clients));
+    SEG_TRY_OR_DONE(open_tables(session, &clients, &table, &extra));
     if (session->shared->dry_run) {
         seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
@@ -272,7 +282,7 @@ static seg_status run(cli_session *session)
     }
     if (cli_source_of("n-clusters") == CLI_DEFAULT)
         seg_log_note("%d clusters (default; -k auto chooses)", opts.n_clusters);
-    SEG_TRY_OR_DONE(fit_and_write(session, table, extra, &fit, &model, &json));
+    SEG_TRY_OR_DONE(fit_and_write(session, &clients, table, extra, &fit, &model, &json));
     status = cli_json_write(session, SEG_OK, json);
     json = NULL;
     if (status == SEG_OK && cli_shows_result(session)) seg_report_model(&model);
@@ -281,24 +291,26 @@ done:
     seg_model_release(&model);
     seg_table_free(table);
     seg_table_free(extra);
+    cli_clients_release(session, &clients);
     return status;
 }
 
 const cli_command cli_fit = {
     .name = "fit",
     .summary = "prepares clients, finds clusters and named segments, writes a model",
-    .synopsis = "clients.h5 -o model.h5 [OPTION...]",
+    .synopsis = "clients.h5|CLIENTS.csv... -o model.h5 [OPTION...]",
     .text = "The same bits on any number of ranks.\n",
-    .examples = "mpirun -n 4 segmpi fit clients.h5 -o model.h5\n"
+    .examples = "segmpi fit clients.csv -o model.h5\n"
+                "mpirun -n 4 segmpi fit clients.h5 -o model.h5\n"
                 "segmpi fit clients.h5 -o model.h5 -k 4 --outliers none --json figures.json\n"
                 "segmpi fit clients.h5 -o model.h5 -k auto --elbow elbow.h5\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_SEED |
               CLI_RECORD_HOST | CLI_COLUMNS | CLI_PREPARE | CLI_KMEANS | CLI_EMBED | CLI_SWEEP |
-              CLI_CHECKPOINT,
+              CLI_CHECKPOINT | CLI_CSV,
     .least_arguments = 1,
-    .most_arguments = 1,
+    .most_arguments = INT_MAX,
     .needs_mpi = true,
     .check = check,
     .run = run,

@@ -93,10 +93,9 @@ const cli_command cli_import = {
                 "segmpi import clients.csv -o clients.h5 --pseudonymize key.bin\n",
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
-    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_CSV,
+    .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_CSV | CLI_PSEUDONYM,
     .least_arguments = 1,
     .most_arguments = INT_MAX,
-    .check = cli_csv_check,
     .needs_mpi = true,
     .run = run,
 };

@@ -4,13 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli_internal.h"
 #include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/score.h"
-#include "segmpi/stop.h"
 #include "segmpi/text.h"
 
 static struct {
@@ -60,12 +58,10 @@ typedef struct job {
     seg_model model;
     char model_id[SEG_MODEL_ID];
     seg_output *out;
-    bool is_csv;
-    char imported[4096]; /* a table made of CSV, beside the output; "" if there is none */
-    char partial[4096];  /* what is kept of a run that is asked to stop */
-    char identity[17];   /* hash of what they depend on */
-    seg_csv_summary csv;
-    seg_key key; /* of pseudonyms */
+    cli_clients clients;
+    char partial[4096]; /* what is kept of a run that is asked to stop */
+    char identity[17];  /* hash of what they depend on */
+    seg_key key;        /* of pseudonyms */
     seg_table *table;
 } job;
 
@@ -92,112 +88,28 @@ static seg_status open_model(job *j)
 
 /* ---- clients ---- */
 
-/* Collective.  Rank 0 looks. */
-static seg_status find_format(job *j)
-{
-    const cli_session *session = j->session;
-    bool is_csv = false;
-
-    if (seg_comm_rank(session->comm) == 0) is_csv = !seg_table_is_hdf5(session->arguments[1]);
-    seg_bcast(session->comm, &is_csv, sizeof is_csv);
-    j->is_csv = is_csv;
-    if (session->n_arguments > 2 && !is_csv)
-        return SEG_FAIL(SEG_ERR_USAGE, "only CSV files can be several; '%s' is HDF5",
-                        session->arguments[1]);
-    return SEG_OK;
-}
-
-/* Rank 0.  What a killed run has left there is replaced, nothing else. */
-static seg_status check_imported(const job *j)
-{
-    struct stat found, input;
-    seg_input *in = NULL;
-
-    if (stat(j->imported, &found) != 0) return SEG_OK;
-    for (int i = 1; i < j->session->n_arguments; i++)
-        if (stat(j->session->arguments[i], &input) == 0 && input.st_dev == found.st_dev &&
-            input.st_ino == found.st_ino)
-            return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", j->imported);
-    seg_status status = seg_input_open(j->imported, &in);
-    if (status == SEG_OK) status = seg_input_expect(in, "clients");
-    seg_input_close(in);
-    if (status != SEG_OK)
-        seg_error_while("making room for '%s'; move what stands there", j->imported);
-    return status;
-}
-
-/* Collective.  .NAME.clients beside the output, where another run with the same output cannot be.
- */
-static seg_status name_imported(job *j)
-{
-    const char *slash = strrchr(opts.output, '/');
-    const int folder = slash ? (int)(slash - opts.output) + 1 : 0;
-
-    int length = snprintf(j->imported, sizeof j->imported, "%.*s.%s.clients", folder, opts.output,
-                          opts.output + folder);
-    if (length >= (int)sizeof j->imported) {
-        *j->imported = '\0';
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
-    }
-    seg_status status = seg_agree(
-        j->session->comm, seg_comm_rank(j->session->comm) == 0 ? check_imported(j) : SEG_OK);
-    if (status != SEG_OK) *j->imported = '\0';
-    return status;
-}
-
-/* Collective.  A table of the model's columns, which is removed in the end. */
-static seg_status import_csv(job *j)
-{
-    cli_session *session = j->session;
-    seg_status status = SEG_OK;
-    seg_provenance provenance;
-    seg_csv_opts csv = *session->csv;
-    seg_output *out = NULL;
-    char *options = NULL;
-
-    csv.n_paths = session->n_arguments - 1;
-    csv.paths = session->arguments + 1;
-    csv.n_features = j->model.prep.d;
-    csv.features = (const char *const *)j->model.prep.names;
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
-    SEG_TRY_OR_DONE(seg_output_open(session->comm, j->imported, "clients", true, &out));
-    seg_stop_hold(false); /* long, and nothing of it is kept */
-    SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &j->csv));
-    seg_stop_hold(true);
-done:
-    seg_output_free(out);
-    seg_free(options);
-    return status;
-}
-
 /* Collective.  Pseudonyms of the ids of a table; those of CSV are made by its import. */
-static seg_status read_key(job *j, seg_table_opts *table)
+static seg_status read_key(job *j)
 {
-    const seg_csv_opts *csv = j->session->csv;
+    const char *path = j->session->csv->pseudonymize;
 
-    if (csv->exclude_ids)
-        return SEG_FAIL(SEG_ERR_USAGE,
-                        "--exclude-ids is for CSV; leave the clients out when '%s' is imported",
-                        j->session->arguments[1]);
-    if (!csv->pseudonymize) return SEG_OK;
-    SEG_TRY(seg_key_read(j->session->comm, csv->pseudonymize, &j->key));
-    table->key = &j->key;
+    if (j->clients.is_csv || !path) return SEG_OK;
+    SEG_TRY(seg_key_read(j->session->comm, path, &j->key));
+    j->clients.table.key = &j->key;
     return SEG_OK;
 }
 
 /* Collective. */
 static seg_status open_clients(job *j)
 {
-    seg_table_opts table = { .dataset = opts.dataset,
-                             .n_features = j->model.prep.d,
-                             .features = (const char *const *)j->model.prep.names };
+    const seg_table_opts wanted = { .dataset = opts.dataset,
+                                    .n_features = j->model.prep.d,
+                                    .features = (const char *const *)j->model.prep.names };
 
-    SEG_TRY(find_format(j));
-    if (j->is_csv) SEG_TRY(name_imported(j));
-    if (j->is_csv) SEG_TRY(import_csv(j));
-    if (!j->is_csv) SEG_TRY(read_key(j, &table));
-    const char *path = j->is_csv ? j->imported : j->session->arguments[1];
-    seg_status status = seg_table_open(j->session->comm, path, &table, &j->table);
+    SEG_TRY(cli_clients_open(j->session, opts.output, &wanted, NULL, &j->clients));
+    SEG_TRY(read_key(j));
+    seg_status status =
+        seg_table_open(j->session->comm, j->clients.path, &j->clients.table, &j->table);
     if (status != SEG_OK) seg_error_while("matching the clients with the model");
     return status;
 }
@@ -285,7 +197,7 @@ static void job_release(job *j)
 {
     seg_table_free(j->table);
     seg_output_free(j->out);
-    if (*j->imported && seg_comm_rank(j->session->comm) == 0) (void)unlink(j->imported);
+    cli_clients_release(j->session, &j->clients);
     seg_model_release(&j->model);
     seg_key_forget(&j->key);
 }
@@ -330,10 +242,9 @@ const cli_command cli_score = {
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST |
-              CLI_CSV | CLI_STOP,
+              CLI_CSV | CLI_PSEUDONYM | CLI_STOP,
     .least_arguments = 2,
     .most_arguments = INT_MAX,
-    .check = cli_csv_check,
     .needs_mpi = true,
     .run = run,
 };

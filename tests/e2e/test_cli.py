@@ -15,7 +15,7 @@ USAGE_ERRORS = [
     ([], "no command"),
     (["ft"], "did you mean 'fit'"),
     (["zzzzzzzz"], "'segmpi help' lists all"),
-    (["fit"], "clients.h5 is missing; usage: segmpi fit"),
+    (["fit"], "clients.h5|CLIENTS.csv... is missing; usage: segmpi fit"),
     (["fit", "a.h5"], "--output is missing"),
     (["fit", "a.h5", "b.h5", "-o", "m.h5"], "'b.h5' is one word too many"),
     (["fit", "a.h5", "-o"], "-o needs a value"),

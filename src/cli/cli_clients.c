@@ -1,0 +1,133 @@
+/* The clients of a run: an HDF5 file, or CSV files that become a table beside the output for as
+ * long as the run lasts. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli_internal.h"
+#include "segmpi/memory.h"
+#include "segmpi/stop.h"
+
+int cli_clients_argument(const cli_command *command)
+{
+    return command->least_arguments - 1;
+}
+
+/* Collective.  Rank 0 looks. */
+static seg_status find_format(cli_session *session, cli_clients *clients)
+{
+    const int first = cli_clients_argument(session->command);
+    bool is_csv = false;
+
+    if (seg_comm_rank(session->comm) == 0) is_csv = !seg_table_is_hdf5(session->arguments[first]);
+    seg_bcast(session->comm, &is_csv, sizeof is_csv);
+    clients->is_csv = is_csv;
+    if (session->n_arguments > first + 1 && !is_csv)
+        return SEG_FAIL(SEG_ERR_USAGE, "only CSV files can be several; '%s' is HDF5",
+                        session->arguments[first]);
+    return SEG_OK;
+}
+
+/* Rank 0.  What a killed run has left there is replaced, nothing else. */
+static seg_status check_imported(const cli_session *session, const char *path)
+{
+    struct stat found, input;
+    seg_input *in = NULL;
+
+    if (stat(path, &found) != 0) return SEG_OK;
+    for (int i = 0; i < session->n_arguments; i++)
+        if (stat(session->arguments[i], &input) == 0 && input.st_dev == found.st_dev &&
+            input.st_ino == found.st_ino)
+            return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", path);
+    seg_status status = seg_input_open(path, &in);
+    if (status == SEG_OK) status = seg_input_expect(in, "clients");
+    seg_input_close(in);
+    if (status != SEG_OK) seg_error_while("making room for '%s'; move what stands there", path);
+    return status;
+}
+
+/* Local.  .NAME.clients beside the output, or in the current folder, named after the CSV. */
+static seg_status name_imported(const char *output, const char *csv, char path[CLI_PATH])
+{
+    const char *slash = strrchr(output ? output : csv, '/');
+    const char *name = slash ? slash + 1 : (output ? output : csv);
+    const int folder = output ? (int)(name - output) : 0;
+
+    if (snprintf(path, CLI_PATH, "%.*s.%s.clients", folder, output ? output : "", name) < CLI_PATH)
+        return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the output is too long");
+}
+
+/* Local.  "a,b,c" of those that are not NULL. */
+static seg_status join(const char *const lists[3], char joined[CLI_PATH])
+{
+    size_t used = 0;
+
+    *joined = '\0';
+    for (int i = 0; i < 3 && used < CLI_PATH; i++)
+        if (lists[i])
+            used += (size_t)snprintf(joined + used, CLI_PATH - used, "%s%s", used > 0 ? "," : "",
+                                     lists[i]);
+    if (used < CLI_PATH) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "the names of columns take more than %d bytes", CLI_PATH - 1);
+}
+
+seg_status cli_columns_join(const char *a, const char *b, char joined[CLI_PATH])
+{
+    return join((const char *const[3]) { a, b }, joined);
+}
+
+/* Collective.  The columns that are wanted, or all; those that are not wanted may hold anything. */
+static seg_status import_csv(cli_session *session, const seg_table_opts *wanted, const char *also,
+                             cli_clients *clients)
+{
+    const int first = cli_clients_argument(session->command);
+    seg_status status = SEG_OK;
+    seg_provenance provenance;
+    seg_csv_opts csv = *session->csv;
+    seg_output *out = NULL;
+    char *options = NULL, columns[CLI_PATH];
+
+    csv.n_paths = session->n_arguments - first;
+    csv.paths = session->arguments + first;
+    csv.exclude_columns = wanted->exclude_columns;
+    csv.n_features = wanted->n_features;
+    csv.features = wanted->features;
+    SEG_TRY(join((const char *const[3]) { wanted->columns, also, wanted->weights }, columns));
+    if (wanted->columns) csv.columns = columns;
+    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(seg_output_open(session->comm, clients->path, "clients", true, &out));
+    seg_stop_hold(false); /* long, and nothing of it is kept */
+    SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &clients->csv));
+    seg_stop_hold(session->command->shared & CLI_STOP);
+done:
+    seg_output_free(out);
+    seg_free(options);
+    return status;
+}
+
+seg_status cli_clients_open(cli_session *session, const char *output, const seg_table_opts *wanted,
+                            const char *also, cli_clients *clients)
+{
+    const char *argument = session->arguments[cli_clients_argument(session->command)];
+
+    *clients = (cli_clients) { .table = *wanted };
+    SEG_TRY(find_format(session, clients));
+    if (!clients->is_csv) {
+        if (snprintf(clients->path, CLI_PATH, "%s", argument) < CLI_PATH) return SEG_OK;
+        return SEG_FAIL(SEG_ERR_NOINPUT, "the name '%.80s...' is too long", argument);
+    }
+    SEG_TRY(name_imported(output, argument, clients->path));
+    seg_status local =
+        seg_comm_rank(session->comm) == 0 ? check_imported(session, clients->path) : SEG_OK;
+    SEG_TRY(seg_agree(session->comm, local));
+    clients->is_imported = true;
+    clients->table.exclude_columns = NULL; /* the import has left them out */
+    return import_csv(session, wanted, also, clients);
+}
+
+void cli_clients_release(const cli_session *session, const cli_clients *clients)
+{
+    if (clients->is_imported && seg_comm_rank(session->comm) == 0) (void)unlink(clients->path);
+}
