@@ -15,18 +15,13 @@ int cli_clients_argument(const cli_command *command)
 }
 
 /* Collective.  Rank 0 looks. */
-static seg_status find_format(cli_session *session, cli_clients *clients)
+static bool is_csv(cli_session *session, const char *path)
 {
-    const int first = cli_clients_argument(session->command);
-    bool is_csv = false;
+    bool found = false;
 
-    if (seg_comm_rank(session->comm) == 0) is_csv = !seg_table_is_hdf5(session->arguments[first]);
-    seg_bcast(session->comm, &is_csv, sizeof is_csv);
-    clients->is_csv = is_csv;
-    if (session->n_arguments > first + 1 && !is_csv)
-        return SEG_FAIL(SEG_ERR_USAGE, "only CSV files can be several; '%s' is HDF5",
-                        session->arguments[first]);
-    return SEG_OK;
+    if (seg_comm_rank(session->comm) == 0) found = !seg_table_is_hdf5(path);
+    seg_bcast(session->comm, &found, sizeof found);
+    return found;
 }
 
 /* Rank 0.  What a killed run has left there is replaced, nothing else. */
@@ -112,8 +107,7 @@ seg_status cli_clients_open(cli_session *session, const char *output, const seg_
 {
     const char *argument = session->arguments[cli_clients_argument(session->command)];
 
-    *clients = (cli_clients) { .table = *wanted };
-    SEG_TRY(find_format(session, clients));
+    *clients = (cli_clients) { .table = *wanted, .is_csv = is_csv(session, argument) };
     if (!clients->is_csv) {
         if (snprintf(clients->path, CLI_PATH, "%s", argument) < CLI_PATH) return SEG_OK;
         return SEG_FAIL(SEG_ERR_NOINPUT, "the name '%.80s...' is too long", argument);

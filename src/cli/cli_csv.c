@@ -119,8 +119,8 @@ const seg_csv_opts *cli_csv_complete(void)
     return &opts.csv;
 }
 
-/* An option that decides nothing is a misunderstanding. */
-static seg_status check_effect(const char *clients)
+/* An option that decides nothing is a misunderstanding, as are further tables. */
+static seg_status check_effect(int n, const char *const *clients)
 {
     const char *dataset = cli_source_of("dataset") == CLI_WORD ? "dataset" : NULL, *csv = NULL;
     char clean[200];
@@ -128,12 +128,15 @@ static seg_status check_effect(const char *clients)
     for (int i = 0; i < cli_n_csv_rows; i++)
         if (cli_csv_rows[i].group == CLI_CSV && cli_source_of(cli_csv_rows[i].row.name) == CLI_WORD)
             csv = cli_csv_rows[i].row.name;
-    if (!csv && !dataset) return SEG_OK;
-    const bool is_hdf5 = seg_table_is_hdf5(clients);
-    seg_text_clean(clients, clean, sizeof clean);
-    if (csv && is_hdf5)
+    if (!csv && !dataset && n == 1) return SEG_OK;
+    const bool is_hdf5 = seg_table_is_hdf5(clients[0]);
+    seg_text_clean(clients[is_hdf5 && n > 1], clean, sizeof clean);
+    if (is_hdf5 && n > 1)
+        return SEG_FAIL(SEG_ERR_USAGE, "'%s' is one word too many; only CSV files can be several",
+                        clean);
+    if (is_hdf5 && csv)
         return SEG_FAIL(SEG_ERR_USAGE, "--%s is for CSV, and '%s' is HDF5", csv, clean);
-    if (dataset && !is_hdf5)
+    if (!is_hdf5 && dataset)
         return SEG_FAIL(SEG_ERR_USAGE, "--%s is for HDF5, and '%s' is CSV", dataset, clean);
     return SEG_OK;
 }
@@ -142,8 +145,9 @@ seg_status cli_csv_check(const cli_session *session)
 {
     const char delimiter = opts.csv.delimiter, decimal = opts.csv.decimal;
     const char thousands = opts.csv.thousands;
+    const int first = cli_clients_argument(session->command);
 
-    SEG_TRY(check_effect(session->arguments[cli_clients_argument(session->command)]));
+    SEG_TRY(check_effect(session->n_arguments - first, session->arguments + first));
     if (delimiter && delimiter == decimal)
         return SEG_FAIL(SEG_ERR_USAGE, "--delimiter and --decimal are the same character");
     if (thousands && thousands == delimiter)

@@ -135,10 +135,10 @@ def test_a_missing_input_is_66(segmpi, tmp_path, ranks):
 
 
 def test_the_place_in_the_program_is_for_its_own_faults(segmpi, clients, tmp_path):
-    (tmp_path / "x.csv").write_text("id,a,b\n1,2,3\n")
-    words = ["fit", tmp_path / "x.csv", "-o", tmp_path / "m.h5"]
+    (tmp_path / "x.h5").write_text("id,a,b\n1,2,3\n")
+    words = ["fit", tmp_path / "x.h5", "-o", tmp_path / "m.h5"]
     plain = segmpi(*words, ok=False)
-    assert plain.returncode == 65 and "'segmpi import' makes a table" in plain.stderr
+    assert plain.returncode == 65 and "is not an HDF5 file" in plain.stderr
     assert "(rank" not in plain.stderr
     assert "(rank 0, input_open.c:" in segmpi(*words, "--verbose", ok=False).stderr
     assert "(rank 0, input_open.c:" in segmpi(*words, ranks=2, ok=False).stderr
