@@ -2,24 +2,22 @@
 
 BUILD is a build folder.  The default network and the study's, the same layers, batch, activations, optimizer and float32;
 PyTorch takes its batches from a tensor by a permutation, without a loader.  A run of many epochs less a run of one: what
-remains is training.  Runs alternate; printed are medians.  The errors that both reach are shown, as equal starts are not.
+remains is training.  Runs alternate.  The errors that both reach are shown, as equal starts are not.
 """
 
 import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+import bench_common as bench
 import h5py
 import numpy as np
 import torch
 
-RANKS, RUNS = 2, 3
 NETWORKS = {
     # name: layers, batch, learning rate, epochs, activation
     "autoencoder": ([17, 64, 32, 10, 32, 64, 17], 128, 1e-3, 13, torch.nn.ELU),
@@ -29,22 +27,12 @@ NETWORKS = {
 
 def fit(binary, folder, name, epochs):
     """Seconds of the phase `embed`, and the last training error."""
-    words = ["mpirun", "-n", str(RANKS), binary, "fit", f"{folder}/clients.h5", "-o", f"{folder}/model.h5", "-k", "2",
-             "--n-init", "1", "--no-swaps", "--stability", "0", "--outliers", "none", "--embed", name, "--ae-epochs",
-             str(epochs), "--ae-patience", "0", "--ae-validation", "0", "--force", "--quiet", "--timing"]
-    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(words)}\n{result.stderr}")
+    text = bench.run(binary, "fit", f"{folder}/clients.h5", "-o", f"{folder}/model.h5", "-k", 2, "--n-init", 1, "--no-swaps",
+                     "--stability", 0, "--outliers", "none", "--embed", name, "--ae-epochs", epochs, "--ae-patience", 0,
+                     "--ae-validation", 0, "--force", "--quiet", "--timing", ranks=bench.RANKS)
     with h5py.File(f"{folder}/model.h5") as model:
         loss = model["autoencoder/loss_curve"][()]
-    return float(re.search(r"^embed +([0-9.]+)", result.stdout + result.stderr, re.M).group(1)), np.ravel(loss)[-1]
-
-
-def prepared(folder):
-    with h5py.File(f"{folder}/clients.h5") as clients, h5py.File(f"{folder}/model.h5") as model:
-        x, stages = clients["features"][()], model["preprocessing"]
-        x = np.where(np.isnan(x), stages["fill_value"][()], x)
-        return torch.from_numpy(((x - stages["mean"]) / stages["scale"]).astype(np.float32))
+    return bench.phase(text, "embed"), np.ravel(loss)[-1]
 
 
 def train(z, network, epochs):
@@ -72,33 +60,27 @@ def train(z, network, epochs):
     return time.perf_counter() - begun, total / len(z)
 
 
+def measure(binary, folder, name, rows):
+    network, peer, errors = NETWORKS[name], f"PyTorch {torch.__version__}", {}
+    epochs, seconds = network[3], {"segmpi": [], peer: []}
+    bench.run(binary, "generate", rows, "-o", f"{folder}/clients.h5", "--quiet", "--force")
+    for _ in range(bench.RUNS):
+        one, (many, errors["segmpi"]) = fit(binary, folder, name, 1)[0], fit(binary, folder, name, epochs)
+        seconds["segmpi"].append((many - one) / (epochs - 1))
+        z = torch.from_numpy(bench.prepared(f"{folder}/clients.h5", f"{folder}/model.h5"))
+        one, (many, errors[peer]) = train(z, network, 1)[0], train(z, network, epochs)
+        seconds[peer].append((many - one) / (epochs - 1))
+    bench.record(f"epoch of {name}, {rows:,} clients, batch {network[1]}", seconds, notes=", ".join(
+        f"{who}: error {errors[who]:.4f} after {epochs} epochs, {rows / statistics.median(values):,.0f} samples/s"
+        for who, values in seconds.items()))
+
+
 def main():
     build, n = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 50_000
-    binary = f"{build}/src/segmpi"
-    torch.set_num_threads(RANKS)
+    torch.set_num_threads(bench.RANKS)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([binary, "generate", str(n), "-o", f"{folder}/clients.h5", "--quiet"], check=True)
-        for name, network in NETWORKS.items():
-            rows = n if name == "autoencoder" else min(n, 8950)
-            if rows < n:
-                subprocess.run([binary, "generate", str(rows), "-o", f"{folder}/clients.h5", "--quiet", "--force"],
-                               check=True)
-            epochs, ours, theirs = network[3], [], []
-            for _ in range(RUNS):
-                one, (many, error) = fit(binary, folder, name, 1)[0], fit(binary, folder, name, epochs)
-                ours.append(rows * (epochs - 1) / (many - one))
-                z = prepared(folder)
-                one, (many, their_error) = train(z, network, 1)[0], train(z, network, epochs)
-                theirs.append(rows * (epochs - 1) / (many - one))
-            a, b = statistics.median(ours), statistics.median(theirs)
-            print(f"{name}, {rows:,} clients, batch {network[1]}, after {epochs} epochs: error {error:.4f}, PyTorch's "
-                  f"{their_error:.4f}")
-            print(f"  segmpi, {RANKS} ranks            {a:10,.0f} samples/s ({min(ours):,.0f} to {max(ours):,.0f})")
-            print(f"  PyTorch {torch.__version__}, {RANKS} threads {b:10,.0f} samples/s ({min(theirs):,.0f} to {max(theirs):,.0f})")
-            print(f"  ratio {a / b:.2f}")
-        result = subprocess.run([binary, "inspect", f"{folder}/model.h5", "--provenance"], capture_output=True, text=True,
-                                check=False)
-        print("\n".join(line for line in result.stdout.splitlines() if "BLAS" in line))
+        for name in NETWORKS:
+            measure(f"{build}/src/segmpi", folder, name, n if name == "autoencoder" else min(n, 8950))
 
 
 if __name__ == "__main__":

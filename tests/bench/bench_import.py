@@ -1,37 +1,24 @@
-"""bench_import.py PROGRAM [MEGABYTES [FOLDER]]: how fast `segmpi import` parses CSV, beside pandas in the same run.
+"""bench_import.py BUILD [MEGABYTES [FOLDER]]: how fast `segmpi import` reads CSV, beside pandas, DuckDB and Polars.
 
-Two files of 17 columns: card holders as `segmpi generate` makes them, and random doubles with all their digits.  The
-seconds of segmpi are the summary's parse_seconds: counting and reading rows and writing them, without the sync and the
-check of the output; its CPU seconds are those of the whole program.  pandas.read_csv (C engine, one core) returns a
-frame and writes nothing.  CPU seconds count on a machine that others use too.  The best of three.
-"""
+Two files of 17 columns and an id: card holders as `segmpi generate` makes them, and random doubles with all their digits.
+The seconds of segmpi are those of the whole command: start, two passes, and an output that is synced, read back and
+named; `parse` counts and reads rows and writes them, without the sync and the check.  pandas.read_csv (C engine, one
+thread), Polars and DuckDB (2 threads each) return a table in memory and write nothing.  The file is in the page cache."""
 
 import json
 import os
-import resource
-import subprocess
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import bench_common as bench
 import numpy as np
 import pandas as pd
 
-TOP = Path(__file__).resolve().parents[2]
+os.environ["POLARS_MAX_THREADS"] = str(bench.RANKS)
 BYTES_OF_A_CLIENT = 101
-TRIES = 3
-
-
-def environment():
-    script = f". '{TOP}/jobs/mpi-env.sh' && env -0"
-    text = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
-    return dict(line.split("=", 1) for line in text.split("\0") if line)
-
-
-def run(env, *words):
-    return subprocess.run([str(word) for word in words], env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, check=True).stdout
 
 
 def make_doubles(path, megabytes):
@@ -45,49 +32,79 @@ def make_doubles(path, megabytes):
             file.write(text[head:])
 
 
-def measure_segmpi(env, program, ranks, csv, folder):
-    """seconds of parsing, and of the processor for the whole program"""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run(env, "mpirun", "-n", ranks, program, "import", csv, "-o", folder / "c.h5", "--json", folder / "c.json",
-        "--force", "--quiet")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return json.loads((folder / "c.json").read_text())["parse_seconds"], cpu
+def segmpi(binary, ranks, csv, folder):
+    """Seconds of the command, and of its parsing."""
+    begun = time.perf_counter()
+    bench.run(binary, "import", csv, "-o", f"{folder}/c.h5", "--json", f"{folder}/c.json", "--force", "--quiet", ranks=ranks)
+    whole = time.perf_counter() - begun
+    return whole, json.loads(Path(f"{folder}/c.json").read_text(encoding="utf-8"))["parse_seconds"]
 
 
-def measure_pandas(csv):
-    wall, cpu = time.perf_counter(), time.process_time()
+def by_pandas(csv):
     pd.read_csv(csv, engine="c")
-    return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def report(csv, reader, cores, measure, *arguments):
-    """the best of a few tries, for each clock"""
-    tries = [measure(*arguments) for _ in range(TRIES)]
-    wall, cpu = (min(values) for values in zip(*tries))
-    size = csv.stat().st_size / 1e6
-    print(f"{csv.name:12} {size:5.0f}  {reader:7} {cores:5} {wall:8.2f} {size / wall / cores:14.0f}"
-          f" {cpu:12.2f} {size / cpu:18.0f}", flush=True)
+def by_duckdb(csv):
+    import duckdb
+
+    with duckdb.connect(config={"threads": bench.RANKS}) as base:
+        base.execute(f"create table t as select * from read_csv('{csv}')")
 
 
-def main(program, megabytes=1000, folder="."):
-    env = environment()
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        folder = Path(name)
-        clients, doubles = folder / "clients.csv", folder / "doubles.csv"
-        n = int(float(megabytes) * 1e6 / BYTES_OF_A_CLIENT)
-        run(env, "mpirun", "-n", os.cpu_count(), program, "generate", n, "-o", folder / "g.h5", "--csv", clients)
-        (folder / "g.h5").unlink()
-        make_doubles(doubles, float(megabytes))
-        print("file            MB  reader  cores  seconds  MB/s per core  CPU seconds  MB per CPU second")
-        for csv in clients, doubles:
-            for ranks in 1, 2:
-                report(csv, "segmpi", ranks, measure_segmpi, env, program, ranks, csv, folder)
-            report(csv, "pandas", 1, measure_pandas, csv)
-            csv.unlink()
+def by_polars(csv):
+    import polars
+
+    polars.read_csv(csv)
+
+
+def timed(work, *arguments):
+    begun = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - begun
+
+
+def peers():
+    import importlib.metadata
+
+    found = {}
+    for name, work in ("pandas", by_pandas), ("duckdb", by_duckdb), ("polars", by_polars):
+        try:
+            found[f"{name} {importlib.metadata.version(name)}"] = work
+        except importlib.metadata.PackageNotFoundError:
+            print(f"{name} is missing")
+    return found
+
+
+def measure(binary, csv, folder):
+    found, size = peers(), csv.stat().st_size / 1e6
+    seconds = {"segmpi": [], "segmpi, parse": [], "segmpi on 1 rank, parse": [], **{name: [] for name in found}}
+    for _ in range(bench.RUNS):
+        whole, parse = segmpi(binary, bench.RANKS, csv, folder)
+        seconds["segmpi"].append(whole)
+        seconds["segmpi, parse"].append(parse)
+        seconds["segmpi on 1 rank, parse"].append(segmpi(binary, 1, csv, folder)[1])
+        for name, work in found.items():
+            seconds[name].append(timed(work, csv))
+    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    pandas = next(name for name in found if name.startswith("pandas"))
+    bars = {name: 1 for name in found if name.startswith("duckdb")}
+    bench.record(f"import, {csv.stem}, {size:,.0f} MB", seconds, bars,
+                 f"{size / middle['segmpi on 1 rank, parse']:.0f} MB/s on 1 rank, {size / middle['segmpi, parse'] / 2:.0f} per "
+                 f"rank on 2; per core {middle[pandas] / middle['segmpi on 1 rank, parse']:.1f} times pandas (asked for 3)")
+
+
+def main():
+    build, megabytes = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 2000
+    with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else ".") as folder:
+        binary, clients, doubles = f"{build}/src/segmpi", Path(folder, "clients.csv"), Path(folder, "doubles.csv")
+        bench.run(binary, "generate", int(megabytes * 1e6 / BYTES_OF_A_CLIENT), "-o", f"{folder}/g.h5", "--csv", clients,
+                  ranks=bench.RANKS)
+        Path(folder, "g.h5").unlink()
+        measure(binary, clients, folder)
+        clients.unlink()
+        make_doubles(doubles, megabytes / 2)
+        measure(binary, doubles, folder)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main()

@@ -1,127 +1,142 @@
-"""bench_lloyd.py BUILD [CLIENTS]: one Lloyd iteration of segmpi on 2 ranks beside scikit-learn's on 2 threads.
+"""bench_lloyd.py BUILD [SHAPE...]: one Lloyd iteration of segmpi on 2 ranks beside peers on 2 threads (Heat: 2 ranks).
 
-BUILD is a build folder (build/ci, say).  Both start from the same centers on the same prepared clients (d = 17, k = 8).
-A run of up to 101 iterations less a run of 1: reading, preparing, seeding and labelling cancel out.  Runs
-alternate in one session; printed are the medians, the spread, and the share of the read bandwidth that two processes
-reach in the same run.  Inertia and labels are compared with scikit-learn's in float64 before any figure is shown.
-"""
+BUILD is a build folder (build/ci, say); SHAPE a name of SHAPES.  All start from the same centers on the same prepared
+clients in float32.  A run of many iterations less a run of one: reading, preparing, seeding and labelling cancel out; where
+a run ends early, as nobody moves any more, the iterations that were made count.  Runs alternate in one session.  No figure
+is shown unless the costs after the last iteration agree to 1e-4 (Heat makes four only); for d = 17, k = 8 labels are also compared with
+scikit-learn's in float64, on one thread: a serial OpenBLAS is not safe under its threads.  The read bandwidth is
+that of as many processes as ranks, in the same run."""
 
-import os
+import json
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
-
+import bench_common as bench
 import h5py
 import numpy as np
-import sklearn
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
-RANKS, K, ITERATIONS, RUNS = 2, 8, 100, 5
-LEVEL = os.environ.get("SEGMPI_SIMD")
-
-
-def launch(*words):
-    return ["mpirun", "-n", str(RANKS), *map(str, words)]
-
-
-def run(words):
-    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(words)}\n{result.stderr}")
-    return result.stdout + result.stderr
+# d, k: clients, iterations, what segmpi has to reach beside each peer
+SHAPES = {
+    "17x8": (17, 8, 4_000_000, 60, {"scikit-learn": 7, "scikit-learn-intelex": 3, "faiss": 2}),
+    "17x20": (17, 20, 4_000_000, 40, {}),
+    "32x8": (32, 8, 4_000_000, 30, {}),
+    "64x64": (64, 64, 4_000_000, 6, {"scikit-learn": 1.5}),
+}
+PEERS = ["scikit-learn", "scikit-learn-intelex", "faiss", "heat"]
 
 
-def fit_words(binary, folder, model, *options):
-    return launch(
-        binary, "fit", f"{folder}/clients.h5", "-o", f"{folder}/{model}", "-k", K, "--outliers", "none",
-        "--tol", 0, "--no-swaps", "--force", "--quiet", "--timing", *options,
-    )
+def make_clients(binary, n, d, path):
+    """Card holders where d = 17; else groups of clients with correlated columns and long tails."""
+    if d == 17:
+        bench.run(binary, "generate", n, "-o", path, "--quiet", ranks=bench.RANKS)
+        return
+    random = np.random.default_rng(0)
+    centers, mixing = random.standard_normal((24, d)) * 1.5, np.linalg.qr(random.standard_normal((d, d)))[0]
+    with h5py.File(path, "w") as file:
+        features = file.create_dataset("features", (n, d), np.float32)
+        for first in range(0, n, 250_000):
+            count = min(250_000, n - first)
+            noise = random.standard_normal((count, d)) @ (mixing * random.gamma(2, 0.5, d)[:, None])
+            features[first : first + count] = centers[random.integers(24, size=count)] + noise
 
 
-def kmeans_seconds(text):
-    return float(re.search(r"^k-means +([0-9.]+)", text, re.M).group(1))
+def fit(binary, folder, k, model, *options):
+    return bench.run(binary, "fit", f"{folder}/clients.h5", "-o", f"{folder}/{model}", "-k", k, "--n-segments", min(k, 4),
+                     "--outliers", "none", "--tol", 0, "--no-swaps", "--stability", 0, "--force", "--quiet", "--timing",
+                     *options, ranks=bench.RANKS)
 
 
-def segmpi_run(binary, folder, iterations):
-    """Seconds, and the iterations that were made: fewer where nobody moves any more."""
-    words = fit_words(binary, folder, "model.h5", "--init", f"{folder}/start.h5", "--max-iter", iterations)
-    seconds = kmeans_seconds(run(words))
+def segmpi_run(binary, folder, k, iterations):
+    """Seconds of k-means, iterations, and the cost of the written centers."""
+    text = fit(binary, folder, k, "model.h5", "--init", f"{folder}/start.h5", "--max-iter", iterations)
     with h5py.File(f"{folder}/model.h5") as model:
-        return seconds, int(model["kmeans/n_iter"][()])
+        return bench.phase(text, "k-means"), int(model["kmeans/n_iter"][()]), float(model["kmeans/inertia"][()])
 
 
-def sklearn_run(z, start, iterations):
-    kmeans = KMeans(K, init=start, n_init=1, max_iter=iterations, tol=0, algorithm="lloyd")
-    begun = time.perf_counter()
-    kmeans.fit(z)
-    return time.perf_counter() - begun, kmeans
+def segmpi_iteration(binary, folder, k, iterations):
+    one, (many, made, cost) = segmpi_run(binary, folder, k, 1)[0], segmpi_run(binary, folder, k, iterations)
+    return (many - one) / (made - 1), made, cost
 
 
-def prepared(folder):
-    """The matrix of the model in float32, and the starting centers in its units."""
-    with h5py.File(f"{folder}/start.h5") as model, h5py.File(f"{folder}/clients.h5") as clients:
-        stages = model["preprocessing"]
-        fill, mean, scale = (stages[name][()] for name in ("fill_value", "mean", "scale"))
-        x = clients["features"][()]
-        x = np.where(np.isnan(x), fill, x)
-        return ((x - mean) / scale).astype(np.float32), model["kmeans/cluster_centers"][()].astype(np.float32)
+def peer_iteration(peer, folder, iterations):
+    script = Path(__file__).with_name("bench_peer.py")
+    if peer == "heat":  # takes a hundred times as long
+        text = bench.run(sys.executable, script, peer, folder, min(iterations, 4), ranks=bench.RANKS)
+    else:
+        text = bench.run(sys.executable, script, peer, folder, iterations)
+    found = json.loads(text[text.index('{"version"') :].splitlines()[0])
+    return (found["many"] - found["one"]) / (found["made"] - 1), found
 
 
-def compare(folder, z, start):
-    """In float64: scikit-learn adds up float32 clients in float32, which takes another path over millions of them.  And on
-    one thread: a serial OpenBLAS, called by the threads of scikit-learn, is not safe."""
+def same_labels(folder, z, start, iterations):
+    """The share of equal labels in float64: scikit-learn adds up float32 clients in float32, another path over millions."""
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1):
-        kmeans = sklearn_run(z.astype(np.float64), start.astype(np.float64), 1 + ITERATIONS)[1]
+        kmeans = KMeans(len(start), init=start.astype(np.float64), n_init=1, max_iter=iterations, tol=0, algorithm="lloyd")
+        kmeans.fit(z.astype(np.float64))
     with h5py.File(f"{folder}/model.h5") as model:
-        centers, inertia = model["kmeans/cluster_centers"][()], model["kmeans/inertia"][()]
-        labels = model["labels/cluster"][()]
+        centers, labels = model["kmeans/cluster_centers"][()], model["labels/cluster"][()]
     nearest = ((centers[:, None] - kmeans.cluster_centers_[None]) ** 2).sum(2).argmin(1)
-    same = np.mean(nearest[labels] == kmeans.labels_)
-    off = abs(inertia / kmeans.inertia_ - 1)
-    print(f"against scikit-learn in float64: equal labels {100 * same:.4f} %, inertia differs by {off:.1e}")
-    if same < 0.9999 or off > 1e-5:
-        sys.exit("the answers differ: no figures")
+    return np.mean(nearest[labels] == kmeans.labels_)
 
 
 def bandwidth(build, clients):
-    """GB/s that RANKS processes read together."""
-    text = run(launch(f"{build}/tests/bench_kernels", clients // RANKS, "ref"))
-    found = [float(x) for x in re.findall(r"d = 17: plain read ([0-9.]+) GB/s", text)]
-    return RANKS * statistics.mean(found)
+    """GB/s that the ranks read together."""
+    text = bench.run(f"{build}/tests/bench_kernels", clients // bench.RANKS, "ref", ranks=bench.RANKS)
+    return bench.RANKS * statistics.mean(float(x) for x in re.findall(r"d = 17: plain read ([0-9.]+) GB/s", text))
 
 
-def spread(values):
-    return f"{statistics.median(values):.4f} s ({min(values):.4f} to {max(values):.4f})"
+def measure(build, name, folder):
+    d, k, n, iterations, bars = SHAPES[name]
+    binary = f"{build}/src/segmpi"
+    make_clients(binary, n, d, f"{folder}/clients.h5")
+    fit(binary, folder, k, "start.h5", "--n-init", 1, "--max-iter", 1)
+    z = bench.prepared(f"{folder}/clients.h5", f"{folder}/start.h5")
+    with h5py.File(f"{folder}/start.h5") as model:
+        start = model["kmeans/cluster_centers"][()].astype(np.float32)
+    np.save(f"{folder}/z.npy", z)
+    np.save(f"{folder}/start.npy", start)
+    seconds, versions, absent = {"segmpi": []}, {}, []
+    for turn in range(bench.RUNS):
+        each, made, cost = segmpi_iteration(binary, folder, k, iterations)
+        seconds["segmpi"].append(each)
+        for peer in [peer for peer in PEERS if peer not in absent]:
+            try:
+                each, found = peer_iteration(peer, folder, iterations)
+            except SystemExit as error:
+                print(f"{peer} does not run: {str(error)[-300:]}")
+                absent.append(peer)
+                continue
+            if peer != "heat" and abs(found["cost"] / cost - 1) > 1e-4:  # peers add in float32: another path
+                print(f"{peer} ends at another cost, {found['cost']:.6g} instead of {cost:.6g}: no figure")
+                absent.append(peer)
+                continue
+            seconds.setdefault(peer, []).append(each)
+            versions[peer] = f"{peer} {found['version']}"
+    notes = f"{made} iterations; "
+    if name == "17x8":
+        same = same_labels(folder, z, start, iterations)
+        if same < 0.9999:
+            sys.exit(f"only {100 * same:.4f} % of the labels are scikit-learn's in float64: no figures")
+        notes += f"{100 * same:.4f} % of the labels are those of scikit-learn in float64; "
+    read = bandwidth(build, n)
+    gbs = n * d * 4 / statistics.median(seconds["segmpi"]) / 1e9
+    notes += f"float32 matrix at {gbs:.1f} GB/s, {100 * gbs / read:.0f} % of a plain read ({read:.1f} GB/s)"
+    bench.record(f"Lloyd iteration, d = {d}, k = {k}, {n:,} clients",
+                 {versions.get(name, name): values for name, values in seconds.items()},
+                 {versions[peer]: bar for peer, bar in bars.items() if peer in versions}, notes)
 
 
 def main():
-    build, n = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 4_000_000
-    binary = f"{build}/src/segmpi"
-    with tempfile.TemporaryDirectory() as folder:
-        run(launch(binary, "generate", n, "-o", f"{folder}/clients.h5", "--quiet"))
-        run(fit_words(binary, folder, "start.h5", "--n-init", 1, "--max-iter", 1))
-        z, start = prepared(folder)
-        ours, theirs = [], []
-        for _ in range(RUNS):
-            one, (many, made) = segmpi_run(binary, folder, 1)[0], segmpi_run(binary, folder, 1 + ITERATIONS)
-            ours.append((many - one) / (made - 1))
-            one, (many, kmeans) = sklearn_run(z, start, 1)[0], sklearn_run(z, start, 1 + ITERATIONS)
-            theirs.append((many - one) / (kmeans.n_iter_ - 1))
-        compare(folder, z, start)
-        read = bandwidth(build, n)
-
-    seconds = statistics.median(ours)
-    gbs = n * z.shape[1] * 4 / seconds / 1e9
-    print(f"{n:,} clients, d = {z.shape[1]}, k = {K}, {RANKS} ranks, SIMD {LEVEL or 'chosen'}; seconds per iteration")
-    print(f"segmpi        {spread(ours)} in {made} iterations  {n / seconds / 1e6:.0f} million clients/s  {gbs:.1f} GB/s")
-    print(f"scikit-learn {sklearn.__version__}  {spread(theirs)} in {kmeans.n_iter_} iterations  {n / statistics.median(theirs) / 1e6:.0f} million clients/s")
-    print(f"ratio {statistics.median(theirs) / seconds:.1f}; {RANKS} processes read {read:.1f} GB/s: {100 * gbs / read:.0f} %")
+    build, names = sys.argv[1], sys.argv[2:] or list(SHAPES)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(build, name, folder)
 
 
 if __name__ == "__main__":

@@ -1,42 +1,22 @@
-"""bench_score.py PROGRAM [MILLIONS [FOLDER [RANKS]]]: how fast `segmpi score` is, beside a plain program in the same run.
+"""bench_score.py BUILD [MILLIONS [FOLDER [RANKS]]]: how fast `segmpi score` is, beside a plain program in the same run.
 
 The plain program (h5py, one process, 65,536 rows at a time) reads the same input and writes and syncs the same arrays
 as scores.h5 holds, copied from values in memory: it computes nothing, checks nothing and names nothing.  Before every
-run the input is dropped from the page cache.  Peak memory is the largest resident set of any rank; CPU seconds
-count on a machine that others use too.  The best of three.
-"""
+run the input is dropped from the page cache.  The seconds of segmpi are those of the whole command with mpirun.  Peak
+memory is the largest resident set of any rank.  Also for a tenth of the clients."""
 
 import os
-import resource
-import subprocess
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import bench_common as bench
 import h5py
 import numpy as np
 
-TOP = Path(__file__).resolve().parents[2]
 ROWS = 65536
-TRIES = 3
-
-
-def environment():
-    script = f". '{TOP}/jobs/mpi-env.sh' && env -0"
-    text = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
-    return dict(line.split("=", 1) for line in text.split("\0") if line)
-
-
-def run(env, *words):
-    return subprocess.run([str(word) for word in words], env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, check=True)
-
-
-def drop(path):
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def arrays_of(scores):
@@ -50,9 +30,9 @@ def arrays_of(scores):
 
 
 def plain(clients, scores, out):
-    """seconds by the clock and of the processor"""
+    """Seconds."""
     n, arrays = arrays_of(scores)
-    begin, cpu = time.perf_counter(), time.process_time()
+    begun = time.perf_counter()
     with h5py.File(clients, "r") as source, h5py.File(out, "w") as file:
         features, ids = source["features"], source["ids/client_id"]
         made = {name: file.create_dataset(name, shape, dtype) for name, (dtype, shape) in arrays.items()}
@@ -66,56 +46,52 @@ def plain(clients, scores, out):
                 dataset.write_direct(chunk[name], np.s_[:rows], np.s_[first:first + rows])
     with open(out, "rb") as file:
         os.fsync(file.fileno())
-    return time.perf_counter() - begin, time.process_time() - cpu
+    return time.perf_counter() - begun
 
 
-def score(env, program, ranks, model, clients, out):
-    """the same of the whole run, with mpirun"""
-    begin, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    run(env, "mpirun", "-n", ranks, program, "score", model, clients, "-o", out, "--force", "--quiet")
-    seconds, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def score(binary, ranks, model, clients, out, *before):
+    begun = time.perf_counter()
+    bench.run(*before, binary, "score", model, clients, "-o", out, "--force", "--quiet", ranks=ranks)
+    return time.perf_counter() - begun
 
 
-def peak(env, program, ranks, model, clients, out):
-    """bytes of the largest resident set of all ranks, by GNU time's way: a child of this process's child"""
-    code = ("import os, resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
-            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(os.environ['PEAK'] + "
+def peak(binary, ranks, model, clients, out):
+    """Bytes of the largest resident set of all ranks: each is the child of a process that asks for it."""
+    code = ("import os, resource, subprocess, sys; subprocess.run(sys.argv[2:], check=True); "
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=open(sys.argv[1] + '/' + "
             "os.environ['OMPI_COMM_WORLD_RANK'], 'w'))")
     with tempfile.TemporaryDirectory() as name:
-        run({**env, "PEAK": name + "/"}, "mpirun", "-n", ranks, sys.executable, "-c", code, program, "score", model,
-            clients, "-o", out, "--force", "--quiet")
-        return max(int(path.read_text()) for path in Path(name).iterdir()) * 1024
+        score(binary, ranks, model, clients, out, sys.executable, "-c", code, name)
+        return max(int(path.read_text(encoding="utf-8")) for path in Path(name).iterdir()) * 1024
 
 
-def main(program, millions=20, folder=".", ranks=None):
-    env, ranks = environment(), int(ranks or os.cpu_count())
-    with tempfile.TemporaryDirectory(dir=folder) as name:
+def measure(binary, ranks, n, folder):
+    clients, model, out = folder / "clients.h5", folder / "model.h5", folder / "scores.h5"
+    bench.run(binary, "generate", n, "-o", clients, "--force", ranks=ranks)
+    memory = peak(binary, ranks, model, clients, out)
+    seconds = {"segmpi": [], "plain HDF5": []}
+    for _ in range(bench.RUNS):
+        bench.drop(clients)
+        seconds["plain HDF5"].append(plain(clients, out, folder / "plain.h5"))
+        (folder / "plain.h5").unlink()
+        bench.drop(clients)
+        seconds["segmpi"].append(score(binary, ranks, model, clients, out))
+    share = statistics.median(seconds["plain HDF5"]) / statistics.median(seconds["segmpi"])
+    bench.record(f"score, {n:,} clients, cold input", seconds, {"plain HDF5": 0.8} if n > 10_000_000 else {},
+                 f"{n / statistics.median(seconds['segmpi']) / 1e6:.1f} million clients/s, {100 * share:.0f} % of the plain program, "
+                 f"{memory / 1e6:.0f} MB per rank at most")
+
+
+def main():
+    build, millions = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 20
+    ranks, binary = int(sys.argv[4]) if len(sys.argv) > 4 else bench.RANKS, f"{build}/src/segmpi"
+    with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else ".") as name:
         folder = Path(name)
-        clients, model, out = folder / "clients.h5", folder / "model.h5", folder / "scores.h5"
-        run(env, program, "generate", 100000, "-o", folder / "few.h5")
-        run(env, program, "fit", folder / "few.h5", "-o", model, "--n-init", 2, "--stability", 0)
-        print("   clients  program  ranks  seconds  clients/s   GB/s  of plain  CPU seconds  MB per rank", flush=True)
-        for n in (int(float(millions) * 1e5), int(float(millions) * 1e6)):
-            run(env, "mpirun", "-n", os.cpu_count(), program, "generate", n, "-o", clients, "--force")
-            memory = peak(env, program, ranks, model, clients, out)
-            bytes_ = sum(np.dtype(dtype).itemsize * np.prod(shape) for dtype, shape in arrays_of(out)[1].values())
-            bytes_ += n * (17 + 1) * 8
-            best = {"plain": [], "segmpi": []}
-            for _ in range(TRIES):
-                drop(clients)
-                best["plain"].append(plain(clients, out, folder / "plain.h5"))
-                (folder / "plain.h5").unlink()
-                drop(clients)
-                best["segmpi"].append(score(env, program, ranks, model, clients, out))
-            least = {what: [min(values) for values in zip(*tries)] for what, tries in best.items()}
-            for what, (s, cpu) in least.items():
-                print(f"{n:10} {what:>8} {ranks if what == 'segmpi' else 1:6} {s:8.2f} {n / s:10.0f} "
-                      f"{bytes_ / s / 1e9:6.2f} {least['plain'][0] / s:8.0%} {cpu:12.2f} "
-                      f"{memory / 1e6 if what == 'segmpi' else 0:12.0f}", flush=True)
+        bench.run(binary, "generate", 100000, "-o", folder / "few.h5")
+        bench.run(binary, "fit", folder / "few.h5", "-o", folder / "model.h5", "--n-init", 2, "--stability", 0)
+        for n in (int(millions * 1e5), int(millions * 1e6)):
+            measure(binary, ranks, n, folder)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    main()
