@@ -42,6 +42,7 @@ void seg_bcast(seg_comm *comm, void *bytes, int64_t size);
 void seg_sum_int64(seg_comm *comm, int64_t *values, int64_t n);
 void seg_min_int64(seg_comm *comm, int64_t *values, int64_t n);
 void seg_max_int64(seg_comm *comm, int64_t *values, int64_t n);
+void seg_or_int64(seg_comm *comm, int64_t *values, int64_t n); /* bit by bit */
 void seg_min_double(seg_comm *comm, double *values, int64_t n);
 void seg_max_double(seg_comm *comm, double *values, int64_t n);
 /* In place: each value is from the one rank that has it, and 0 on all others. */

@@ -97,9 +97,10 @@ typedef struct seg_csv_opts {
 } seg_csv_opts;
 
 typedef struct seg_csv_summary {
-    int64_t rows;          /* clients written */
-    int64_t bad_rows;      /* left out */
-    int64_t excluded_rows; /* left out by exclude_ids */
+    int64_t rows;               /* clients written */
+    int64_t bad_rows;           /* left out */
+    int64_t excluded_rows;      /* left out by exclude_ids */
+    int64_t excluded_not_found; /* ids of that list that no client has */
     int64_t missing_cells;
     int64_t repeated_ids; /* clients whose id another one before them has (warned) */
     int d;

@@ -106,8 +106,9 @@ const cli_shared_row cli_csv_rows[] = {
     { CLI_CSV,
       { .name = "exclude-ids",
         .argument = "FILE",
-        .help =
-            "leave out clients who objected: their ids, one in a line, as they stand in the CSV",
+        .help = "leave out clients who objected: their ids, one in a line, as they stand in the "
+                "CSV; the "
+                "first line may be the name of the column",
         .kind = CLI_FILE,
         .value = &opts.csv.exclude_ids } },
 };

@@ -47,6 +47,7 @@ static seg_json *summary_json(const seg_csv_summary *summary)
     seg_json_add_int(json, "missing_cells", summary->missing_cells);
     seg_json_add_int(json, "bad_rows", summary->bad_rows);
     seg_json_add_int(json, "excluded_rows", summary->excluded_rows);
+    seg_json_add_int(json, "excluded_ids_not_found", summary->excluded_not_found);
     seg_json_add_int(json, "repeated_ids", summary->repeated_ids);
     seg_json_add_int(json, "csv_bytes", summary->bytes);
     seg_json_add_double(json, "parse_seconds", summary->parse_seconds);

@@ -179,6 +179,11 @@ void seg_max_int64(seg_comm *comm, int64_t *values, int64_t n)
     reduce(comm, values, n, MPI_INT64_T, MPI_MAX);
 }
 
+void seg_or_int64(seg_comm *comm, int64_t *values, int64_t n)
+{
+    reduce(comm, values, n, MPI_INT64_T, MPI_BOR);
+}
+
 void seg_min_double(seg_comm *comm, double *values, int64_t n)
 {
     reduce(comm, values, n, MPI_DOUBLE, MPI_MIN);

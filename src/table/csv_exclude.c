@@ -1,11 +1,12 @@
-/* Clients who objected: a list of ids, one in a line, whose rows are left out.  Every rank holds
- * the list as a hash table. */
+/* Clients who objected: a list of ids, one in a line, whose rows are left out.  It is CSV of one
+ * column, read as the clients are.  Every rank holds it as a hash table. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "csv_internal.h"
+#include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/store.h"
 #include "segmpi/text.h"
@@ -16,6 +17,7 @@ void csv_excluded_release(csv_excluded *x)
 {
     seg_free(x->text);
     seg_free(x->slot);
+    seg_free(x->found);
     *x = (csv_excluded) { 0 };
 }
 
@@ -54,40 +56,59 @@ static int64_t find(const csv_excluded *x, const char *id)
     return at;
 }
 
-/* Cuts the text into ids, without the blanks around them, and enters them. */
-static seg_status enter_lines(csv_excluded *x, int64_t size)
+/* Room for an id from each line. */
+static seg_status make_slots(csv_excluded *x, int64_t size)
 {
-    int64_t lines = 0, line = 0;
-    char *at = x->text, *end = x->text + size;
+    int64_t lines = 0;
 
     for (int64_t i = 0; i < size; i++)
         lines += x->text[i] == '\n';
     for (x->n_slots = 16; x->n_slots < 2 * lines;)
         x->n_slots *= 2;
     SEG_TRY(seg_fault("csv_excluded_alloc", SEG_ERR_MEMORY));
-    SEG_TRY(seg_alloc(x->n_slots, sizeof *x->slot, &x->slot));
-    if (size > 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) at += 3;
-    for (char *next; at < end; at = next) {
-        char *last = memchr(at, '\n', (size_t)(end - at));
-        next = last + 1;
-        line++;
-        while (at < last && strchr(" \t", *at))
-            at++;
-        while (last > at && strchr(" \t\r", last[-1]))
-            last--;
-        *last = '\0';
-        if (last - at > CSV_ID_MOST || memchr(at, '\0', (size_t)(last - at)))
-            return SEG_FAIL(SEG_ERR_DATA, "line %lld of the ids to exclude is no id",
-                            (long long)line);
-        if (at == last) continue;
-        int64_t place = find(x, at);
-        x->n += x->slot[place] == 0;
-        x->slot[place] = at - x->text + 1;
+    SEG_TRY(seg_alloc(x->n_slots, sizeof *x->found, &x->found));
+    return seg_alloc(x->n_slots, sizeof *x->slot, &x->slot);
+}
+
+static seg_status check_line(const csv_cell *cell, csv_verdict verdict, int cells, long long line)
+{
+    if (verdict == CSV_GOOD && cells == 1 && csv_cell_length(cell) <= CSV_ID_MOST) return SEG_OK;
+    if (verdict == CSV_GOOD && cells > 1)
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "line %lld of the ids to exclude has %d cells, expected one id; an id that "
+                        "holds the delimiter must be quoted",
+                        line, cells);
+    return SEG_FAIL(SEG_ERR_DATA, "line %lld of the ids to exclude is no id: %s", line,
+                    verdict == CSV_GOOD ? "it is too long" : "quotes are wrong, or it is no text");
+}
+
+/* Each id as text in the place of its cell.  The first line may be the name of the column. */
+static seg_status enter_ids(csv_excluded *x, const csv_schema *schema, int64_t size)
+{
+    const int64_t mark = size > 3 && memcmp(x->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    csv_view view = { .at = x->text + mark, .end = x->text + size - 1, .last = true };
+    csv_record record = { 0 };
+    csv_cell cell;
+    int cells;
+
+    SEG_TRY(make_slots(x, size));
+    for (int64_t line = 1; view.at < view.end; line += record.lines, view.at = record.next) {
+        const csv_verdict verdict =
+            csv_record_cells(&schema->dialect, view, 1, &cell, &cells, &record);
+        SEG_TRY(check_line(&cell, verdict, cells, (long long)line));
+        if (cell.length == 0) continue;
+        char *id = x->text + (cell.text - x->text);
+        (void)csv_cell_copy(&cell, id, cell.length + 1);
+        if (line == 1 && strcmp(id, schema->names[schema->id]) == 0) continue;
+        const int64_t at = find(x, id);
+        x->n += x->slot[at] == 0;
+        x->slot[at] = id - x->text + 1;
     }
     return SEG_OK;
 }
 
-seg_status csv_excluded_read(seg_comm *comm, const char *path, csv_excluded *x)
+seg_status csv_excluded_read(seg_comm *comm, const char *path, const csv_schema *schema,
+                             csv_excluded *x)
 {
     const bool root = seg_comm_rank(comm) == 0;
     int64_t size = 0;
@@ -97,13 +118,50 @@ seg_status csv_excluded_read(seg_comm *comm, const char *path, csv_excluded *x)
     seg_bcast(comm, &size, sizeof size);
     SEG_TRY(seg_agree(comm, root ? SEG_OK : seg_alloc(size, 1, &x->text)));
     seg_bcast(comm, x->text, size);
-    return seg_agree(comm, enter_lines(x, size));
+    return seg_agree(comm, enter_ids(x, schema, size));
+}
+
+/* Its place in the table, or -1. */
+static int64_t place_of(const csv_excluded *x, const csv_cell *id)
+{
+    char text[CSV_ID_MOST + 1];
+
+    if (!x || x->n == 0 || !csv_cell_copy(id, text, sizeof text)) return -1;
+    const int64_t at = find(x, text);
+    return x->slot[at] > 0 ? at : -1;
 }
 
 bool csv_is_excluded(const csv_excluded *x, const csv_cell *id)
 {
-    char text[CSV_ID_MOST + 1];
+    return place_of(x, id) >= 0;
+}
 
-    if (!x || x->n == 0 || !csv_cell_copy(id, text, sizeof text)) return false;
-    return x->slot[find(x, text)] > 0;
+bool csv_excluded_mark(const csv_excluded *x, const csv_cell *id, int kind)
+{
+    const int64_t at = place_of(x, id);
+
+    if (at >= 0) x->found[at] |= (uint8_t)(1 << kind);
+    return at >= 0;
+}
+
+int64_t csv_excluded_missed(seg_comm *comm, csv_excluded *x, int kinds)
+{
+    int64_t missed = x->n;
+    char n[32], of[32];
+
+    if (x->n == 0) return 0;
+    for (int64_t i = 0; i < x->n_slots; i++)
+        x->found[i] = (x->found[i] & kinds) != 0;
+    seg_or_int64(comm, (int64_t *)(void *)x->found, x->n_slots / (int64_t)sizeof missed);
+    for (int64_t i = 0; i < x->n_slots; i++)
+        missed -= x->found[i];
+    (void)seg_text_count(x->n, of, sizeof of);
+    if (missed == x->n)
+        seg_log_warning("no client has one of the %s ids to exclude; are they written in the same "
+                        "way?",
+                        of);
+    else if (missed > 0)
+        seg_log_note("no client has %s of the %s ids to exclude",
+                     seg_text_count(missed, n, sizeof n), of);
+    return missed;
 }

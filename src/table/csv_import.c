@@ -39,7 +39,8 @@ typedef struct importer {
     char *ids;           /* [rows], owned: int64_t or texts */
     int64_t *source_row; /* [rows], owned */
     int64_t missing;
-    int64_t repeated; /* ids */
+    int64_t repeated;  /* ids */
+    int64_t not_found; /* ids to exclude */
 } importer;
 
 static void import_release(importer *m)
@@ -422,11 +423,10 @@ static seg_status read_private(importer *m)
     if (m->schema.id < 0 && (opts->pseudonymize || opts->exclude_ids))
         return SEG_FAIL(SEG_ERR_USAGE, "there is no column of ids for --%s; --id-column names one",
                         opts->pseudonymize ? "pseudonymize" : "exclude-ids");
-    m->schema.is_private = opts->pseudonymize || opts->exclude_ids;
     if (opts->pseudonymize) SEG_TRY(seg_key_read(m->comm, opts->pseudonymize, &m->key));
     if (!opts->exclude_ids) return SEG_OK;
     m->plan.excluded = &m->excluded;
-    return csv_excluded_read(m->comm, opts->exclude_ids, &m->excluded);
+    return csv_excluded_read(m->comm, opts->exclude_ids, &m->schema, &m->excluded);
 }
 
 static seg_status import_files(importer *m, seg_provenance *provenance, seg_output *out)
@@ -437,6 +437,8 @@ static seg_status import_files(importer *m, seg_provenance *provenance, seg_outp
     SEG_TRY(count_rows(m));
     SEG_TRY(seg_agree(m->comm, seg_alloc(m->schema.d, sizeof *m->row, &m->row)));
     SEG_TRY(report_bad_rows(m));
+    m->not_found =
+        csv_excluded_missed(m->comm, &m->excluded, m->starts[seg_comm_rank(m->comm)].kinds);
     if (m->total.records == m->total.dropped)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' has no good data rows", m->plan.paths[0]);
     deal_rows(m);
@@ -476,6 +478,7 @@ seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenan
     *summary = (seg_csv_summary) { .rows = m.total.records - m.total.dropped,
                                    .bad_rows = m.total.dropped - m.total.excluded,
                                    .excluded_rows = m.total.excluded,
+                                   .excluded_not_found = m.not_found,
                                    .missing_cells = m.missing,
                                    .repeated_ids = m.repeated,
                                    .d = m.schema.d,

@@ -2,6 +2,7 @@
  *
  *   csv_number.c   text -> double, correctly rounded
  *   csv_record.c   bytes -> cells -> one client
+ *   csv_complain.c what is wrong with one
  *   csv_file.c     bytes of a file through a window of memory
  *   csv_dialect.c  what separates the cells and the decimals
  *   csv_schema.c   which columns are numbers, which one is the id (rank 0, from the head)
@@ -77,7 +78,7 @@ typedef struct csv_schema {
     int d;            /* features */
     int id;           /* the id's column, or -1 */
     double limit;     /* finite numbers from here on cannot be stored */
-    bool is_private;  /* no cell is shown: in a row whose cells are shifted it may be the id */
+    bool nameless;    /* most names are numbers: they may be those of a client */
     int *target;      /* [n], owned */
     char **names;     /* [n], owned, one block with the originals: trimmed, without quotes */
     char **originals; /* [n], in the block of `names`: as they stand in the file */
@@ -146,7 +147,10 @@ csv_verdict csv_record_id(const csv_schema *schema, csv_view view, csv_record *r
 /* Up to `most` cells of any content; *n = how many the record has. */
 csv_verdict csv_record_cells(const csv_dialect *dialect, csv_view view, int most, csv_cell *cells,
                              int *n, csv_record *record);
-/* The sentence for CSV_BAD: "line 7: 'BALANCE' is 'x', expected a number". */
+/* A column's name in quotes, clean, or "column 3" where the line of names seems to be missing. */
+const char *csv_name_shown(const csv_schema *schema, int column, char *buffer, size_t size);
+/* The sentence for CSV_BAD: "line 7: 'BALANCE' is no number, it has a letter at place 3 of 5".  No
+ * cell is shown. */
 void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,
                          size_t size);
 
@@ -154,16 +158,23 @@ void csv_record_complain(const csv_schema *schema, const csv_record *record, cha
 
 typedef struct csv_excluded {
     int64_t n, n_slots;
-    char *text;    /* all ids, each with its NUL; owned */
-    int64_t *slot; /* [n_slots] place of an id in `text` + 1, 0: free; owned */
+    char *text;     /* all ids, each with its NUL; owned */
+    int64_t *slot;  /* [n_slots] place of an id in `text` + 1, 0: free; owned */
+    uint8_t *found; /* [n_slots] bit of each kind of records that have it; owned */
 } csv_excluded;
 
-/* Collective.  Rank 0 reads the list; empty if path is NULL.  The caller releases it, also after a
- * failure. */
-seg_status csv_excluded_read(seg_comm *comm, const char *path, csv_excluded *excluded);
+/* Collective.  Rank 0 reads the list, CSV in the dialect of the schema, which has an id; empty if
+ * path is NULL.  The caller releases it, also after a failure. */
+seg_status csv_excluded_read(seg_comm *comm, const char *path, const csv_schema *schema,
+                             csv_excluded *excluded);
 void csv_excluded_release(csv_excluded *excluded);
 /* Local.  `excluded` may be NULL. */
 bool csv_is_excluded(const csv_excluded *excluded, const csv_cell *id);
+/* The same, and remembers that a record of this kind (CSV_OUTSIDE, ...) has it. */
+bool csv_excluded_mark(const csv_excluded *excluded, const csv_cell *id, int kind);
+/* Collective.  How many ids of the list no record has, counting those of the kinds in a mask that
+ * each rank has its own of; says so. */
+int64_t csv_excluded_missed(seg_comm *comm, csv_excluded *excluded, int kinds);
 
 /* ---- files ---- */
 
@@ -236,7 +247,7 @@ typedef struct csv_count {
     int64_t first_file, first_offset, first_line;
 } csv_count;
 
-enum { CSV_OUTSIDE, CSV_INSIDE, CSV_CERTAIN };
+enum { CSV_OUTSIDE, CSV_INSIDE, CSV_CERTAIN }; /* kinds of records */
 
 typedef struct csv_scan {
     csv_count count[3]; /* records if the range begins outside quotes, inside, and in any case */
@@ -259,6 +270,7 @@ typedef struct csv_start {
     int64_t record;                     /* its number among all records */
     int64_t row;                        /* its number among the good ones */
     int64_t records, dropped, excluded; /* in the range */
+    int kinds;                          /* mask of those that are records */
 } csv_start;
 
 typedef struct csv_total {

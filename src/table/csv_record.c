@@ -3,12 +3,10 @@
  * A cell that should be a number is read as one without looking for its end first; only where that
  * does not end at a delimiter (padding, quotes, gaps, mistakes) the cell is cut out and judged. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "csv_internal.h"
-#include "segmpi/text.h"
 
 void csv_dialect_init(char delimiter, char decimal, csv_dialect *dialect)
 {
@@ -363,88 +361,5 @@ csv_verdict csv_record_cells(const csv_dialect *dialect, csv_view view, int most
         if (verdict == CSV_MORE) return CSV_MORE;
         ++*n;
         if (!next_cell(dialect, &p)) return finish(view, p, record);
-    }
-}
-
-/* Cells of the file in messages: short and harmless for a terminal. */
-static const char *shown_cell(const csv_cell *cell, char *buffer, size_t size)
-{
-    csv_cell begin = *cell;
-    char raw[48];
-
-    if (begin.length > 40) begin.length = 40;
-    while (begin.length < cell->length && begin.length > 0 &&
-           ((unsigned char)begin.text[begin.length] & 0xc0) == 0x80)
-        begin.length--;
-    if (!csv_text_is_utf8(begin.text, begin.length)) begin.length = 0;
-    (void)csv_cell_copy(&begin, raw, sizeof raw);
-    if (begin.length < cell->length) memcpy(raw + strlen(raw), "...", 4);
-    return seg_text_clean(raw, buffer, size);
-}
-
-/* The cell in quotes, or that it is not shown. */
-static const char *shown(const csv_schema *schema, const csv_record *record, char *buffer,
-                         size_t size)
-{
-    char cell[64];
-
-    if (schema->is_private) return "not shown (it may be an id)";
-    snprintf(buffer, size, "'%s'", shown_cell(&record->flaw_cell, cell, sizeof cell));
-    return buffer;
-}
-
-void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,
-                         size_t size)
-{
-    const long long at = (long long)(record->line + record->flaw_lines);
-    const int cells = record->flaw_column + 1;
-    char name[100], cell[72];
-
-    seg_text_clean(schema->names[record->flaw_column], name, sizeof name);
-    switch (record->flaw) {
-    case CSV_NO_NUMBER:
-        snprintf(buffer, size, "line %lld: '%s' is %s, expected a number", at, name,
-                 shown(schema, record, cell, sizeof cell));
-        break;
-    case CSV_TOO_LARGE:
-        snprintf(buffer, size, "line %lld: '%s' is %s, too large for --float32", at, name,
-                 shown(schema, record, cell, sizeof cell));
-        break;
-    case CSV_TOO_FEW_CELLS:
-        if (cells == 1 && record->flaw_cell.length == 0)
-            snprintf(buffer, size, "line %lld is blank, expected %d cells", at, schema->n);
-        else
-            snprintf(buffer, size, "line %lld has %d cell%s, the header has %d", at, cells,
-                     cells == 1 ? "" : "s", schema->n);
-        break;
-    case CSV_TOO_MANY_CELLS:
-        snprintf(buffer, size, "line %lld has more cells than the header, which has %d", at,
-                 schema->n);
-        break;
-    case CSV_STRAY_QUOTE:
-        snprintf(buffer, size,
-                 "line %lld: '%s' has a quote inside; quote the whole cell and double the quote",
-                 at, name);
-        break;
-    case CSV_OPEN_QUOTE:
-        snprintf(buffer, size, "line %lld: '%s' opens a quote that is never closed", at, name);
-        break;
-    case CSV_NUL_BYTE:
-        snprintf(buffer, size, "line %lld: '%s' holds a NUL byte; is this a text file?", at, name);
-        break;
-    case CSV_LONG_NUMBER:
-        snprintf(buffer, size, "line %lld: '%s' is longer than %d bytes, expected a number", at,
-                 name, CSV_NUMBER_MOST);
-        break;
-    case CSV_ID_EMPTY:
-        snprintf(buffer, size, "line %lld: the id '%s' is missing", at, name);
-        break;
-    case CSV_ID_LONG:
-        snprintf(buffer, size, "line %lld: the id '%s' is longer than %d bytes", at, name,
-                 CSV_ID_MOST);
-        break;
-    case CSV_ID_ENCODING:
-        snprintf(buffer, size, "line %lld: the id '%s' is not UTF-8", at, name);
-        break;
     }
 }

@@ -59,7 +59,8 @@ static seg_status count_record(scanner *s, int64_t offset)
 {
     csv_scan *scan = s->scan;
     const int odd = (int)(scan->quotes & 1);
-    csv_count *count = &scan->count[scan->certain ? CSV_CERTAIN : odd ? CSV_INSIDE : CSV_OUTSIDE];
+    const int kind = scan->certain ? CSV_CERTAIN : odd ? CSV_INSIDE : CSV_OUTSIDE;
+    csv_count *count = &scan->count[kind];
     csv_record record = { 0 };
     csv_verdict verdict = CSV_GOOD;
 
@@ -73,7 +74,7 @@ static seg_status count_record(scanner *s, int64_t offset)
     SEG_TRY(judge(s, offset, &record, &verdict));
     if (verdict == CSV_BAD) {
         count->dropped += s->plan->skip_bad;
-    } else if (csv_is_excluded(s->plan->excluded, &record.id)) {
+    } else if (csv_excluded_mark(s->plan->excluded, &record.id, kind)) {
         count->dropped++;
         count->excluded++;
     } else if (s->plan->schema->id >= 0) {
@@ -169,11 +170,13 @@ void csv_scan_resolve(int n, const csv_scan *scans, csv_start *starts, csv_total
     *total = (csv_total) { 0 };
     for (int r = 0; r < n; r++) {
         const csv_scan *scan = &scans[r];
-        const csv_count *counts[2] = { &scan->count[open ? CSV_INSIDE : CSV_OUTSIDE],
-                                       &scan->count[CSV_CERTAIN] };
+        const int kind = open ? CSV_INSIDE : CSV_OUTSIDE;
+        const csv_count *counts[2] = { &scan->count[kind], &scan->count[CSV_CERTAIN] };
         csv_start *start = &starts[r];
 
-        *start = (csv_start) { .record = total->records, .row = total->records - total->dropped };
+        *start = (csv_start) { .record = total->records,
+                               .row = total->records - total->dropped,
+                               .kinds = 1 << kind | 1 << CSV_CERTAIN };
         for (int c = 0; c < 2; c++) {
             const csv_count *count = counts[c];
             if (start->records == 0 && count->records > 0) {

@@ -139,11 +139,23 @@ static seg_status check_name(const char *name, int t)
     return SEG_OK;
 }
 
-static seg_status check_names(const csv_schema *schema)
+const char *csv_name_shown(const csv_schema *schema, int column, char *buffer, size_t size)
+{
+    char name[100];
+
+    if (schema->nameless)
+        (void)snprintf(buffer, size, "column %d", column + 1);
+    else
+        (void)snprintf(buffer, size, "'%s'",
+                       seg_text_clean(schema->names[column], name, sizeof name));
+    return buffer;
+}
+
+static seg_status check_names(csv_schema *schema)
 {
     const char *const *names = (const char *const *)schema->names;
     int numbers = 0, first, second;
-    char shown[100];
+    char shown[110];
     double value;
 
     for (int t = 0; t < schema->n; t++) {
@@ -153,37 +165,39 @@ static seg_status check_names(const csv_schema *schema)
     }
     if (numbers == schema->n)
         return SEG_FAIL(SEG_ERR_DATA, "line 1 holds numbers, expected column names");
-    if (2 * numbers > schema->n)
+    schema->nameless = 2 * numbers > schema->n;
+    if (schema->nameless)
         seg_log_warning("%d of %d names in line 1 are numbers: is the line of names missing?",
                         numbers, schema->n);
     SEG_TRY(seg_columns_find_twins(schema->n, names, &first, &second));
     if (first >= 0)
-        return SEG_FAIL(SEG_ERR_DATA, "line 1: columns %d and %d are both named '%s'", first + 1,
-                        second + 1, seg_text_clean(names[first], shown, sizeof shown));
+        return SEG_FAIL(SEG_ERR_DATA, "line 1: columns %d and %d are both named %s", first + 1,
+                        second + 1, csv_name_shown(schema, first, shown, sizeof shown));
     return SEG_OK;
 }
 
+/* What another file calls its columns is not shown: where its line of names is missing these are
+ * the cells of a client. */
 static seg_status same_header(sample *s, int file, int n)
 {
-    char name[100], expected[100], raw[100];
+    char expected[110];
 
     if (n != s->schema->n)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' has %d columns, but '%s' has %d", s->plan->paths[file],
                         n, s->plan->paths[0], s->schema->n);
     for (int t = 0; t < n; t++) {
-        const char *wanted = s->schema->names[t];
-        csv_cell cell = s->cells[t];
+        const csv_cell *cell = &s->cells[t];
         char *copy;
 
-        SEG_TRY(seg_alloc(cell.length + 1, 1, &copy));
-        (void)csv_cell_copy(&cell, copy, cell.length + 1);
-        const bool same = strcmp(copy, wanted) == 0;
-        (void)seg_text_copy(raw, sizeof raw, copy);
+        SEG_TRY(seg_alloc(cell->length + 1, 1, &copy));
+        (void)csv_cell_copy(cell, copy, cell->length + 1);
+        const bool same = strcmp(copy, s->schema->names[t]) == 0;
         seg_free(copy);
         if (!same)
-            return SEG_FAIL(SEG_ERR_DATA, "column %d of '%s' is '%s', but that of '%s' is '%s'",
-                            t + 1, s->plan->paths[file], seg_text_clean(raw, name, sizeof name),
-                            s->plan->paths[0], seg_text_clean(wanted, expected, sizeof expected));
+            return SEG_FAIL(SEG_ERR_DATA, "column %d of '%s' is not named %s as in '%s'", t + 1,
+                            s->plan->paths[file],
+                            csv_name_shown(s->schema, t, expected, sizeof expected),
+                            s->plan->paths[0]);
     }
     return SEG_OK;
 }
@@ -266,15 +280,15 @@ static int compare_hashes(const void *a, const void *b)
 static bool first_is_distinct(sample *s)
 {
     int64_t wrong = s->empty;
-    char name[100];
+    char name[110];
 
     qsort(s->hashes, (size_t)s->records, sizeof *s->hashes, compare_hashes);
     for (int64_t i = 1; i < s->records; i++)
         wrong += s->hashes[i] == s->hashes[i - 1];
     if (wrong > 0 && 10 * wrong < s->records)
-        seg_log_warning("'%s' is no id: %lld of the first %lld rows repeat one or have none; "
+        seg_log_warning("%s is no id: %lld of the first %lld rows repeat one or have none; "
                         "--id-column or --exclude-columns decides",
-                        seg_text_clean(s->schema->names[0], name, sizeof name), (long long)wrong,
+                        csv_name_shown(s->schema, 0, name, sizeof name), (long long)wrong,
                         (long long)s->records);
     return wrong == 0;
 }
@@ -284,17 +298,10 @@ static bool first_is_distinct(sample *s)
 static seg_status find_id(const csv_schema *schema, const char *name, int *id)
 {
     const char *const *names = (const char *const *)schema->names;
-    char shown[128];
 
     for (*id = 0; *id < schema->n; ++*id)
         if (strcmp(names[*id], name) == 0) return SEG_OK;
-    const char *nearest = seg_text_nearest(name, schema->n, names);
-    seg_text_clean(name, shown, sizeof shown);
-    if (nearest)
-        return SEG_FAIL(SEG_ERR_USAGE, "no column is named '%s'; did you mean '%s'?", shown,
-                        nearest);
-    return SEG_FAIL(SEG_ERR_USAGE, "no column is named '%s'; the columns begin with '%s'", shown,
-                    names[0]);
+    return seg_columns_unknown(schema->n, names, name);
 }
 
 /* The id that was asked for, or the first column if it looks like one and is no wanted feature. */
@@ -315,13 +322,12 @@ static seg_status choose_id(sample *s, const bool *keep)
 /* Values are not shown: they may be of a person. */
 static void warn_of_number(const sample *s, int t)
 {
-    char name[100];
+    char name[110];
 
     if (2 * (s->number[t] + s->alike[t]) <= s->filled[t]) return;
-    seg_log_warning("'%s' is left out as text, though most of its cells look like numbers, first "
+    seg_log_warning("%s is left out as text, though most of its cells look like numbers, first "
                     "line %lld, column %d; --decimal, --thousands or --missing may read them",
-                    seg_text_clean(s->schema->names[t], name, sizeof name), (long long)s->line[t],
-                    t + 1);
+                    csv_name_shown(s->schema, t, name, sizeof name), (long long)s->line[t], t + 1);
 }
 
 /* A column is text if most of what it holds is no number; a few mistakes in numbers are not to
@@ -330,7 +336,7 @@ static void choose_features(sample *s, const bool *keep)
 {
     csv_schema *schema = s->schema;
     const bool named = s->opts->columns || s->opts->n_features > 0;
-    char list[600] = "", name[100];
+    char list[600] = "", name[110];
     int texts = 0;
 
     schema->d = 0;
@@ -344,15 +350,15 @@ static void choose_features(sample *s, const bool *keep)
         } else if (keep[t]) {
             warn_of_number(s, t);
             size_t used = strlen(list);
-            snprintf(list + used, sizeof list - used, "%s'%s'", texts++ ? ", " : "",
-                     seg_text_clean(schema->names[t], name, sizeof name));
+            snprintf(list + used, sizeof list - used, "%s%s", texts++ ? ", " : "",
+                     csv_name_shown(schema, t, name, sizeof name));
         }
     }
     if (texts > 0)
         seg_log_note("left out %d text column%s: %s", texts, texts == 1 ? "" : "s", list);
     if (schema->id >= 0 && !s->opts->id_column)
-        seg_log_note("clients are identified by '%s'",
-                     seg_text_clean(schema->names[schema->id], name, sizeof name));
+        seg_log_note("clients are identified by %s",
+                     csv_name_shown(schema, schema->id, name, sizeof name));
 }
 
 /* keep [n], all false, filled. */
@@ -381,8 +387,14 @@ static seg_status choose_columns(sample *s)
 
     SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *keep, &keep));
     SEG_TRY_OR_DONE(seg_alloc(schema->n, sizeof *schema->target, &schema->target));
-    SEG_TRY_OR_DONE(select_columns(s, keep));
-    SEG_TRY_OR_DONE(choose_id(s, keep));
+    status = select_columns(s, keep);
+    if (status == SEG_OK) status = choose_id(s, keep);
+    if (status != SEG_OK && schema->nameless) { /* which suggests a name */
+        seg_error_clear();
+        status = SEG_FAIL(SEG_ERR_DATA, "line 1 does not name the columns that are asked for, but "
+                                        "holds numbers; is the line of names missing?");
+    }
+    if (status != SEG_OK) goto done;
     choose_features(s, keep);
     if (schema->d == 0)
         status = SEG_FAIL(SEG_ERR_DATA, "'%s' has no numeric columns", s->plan->paths[0]);

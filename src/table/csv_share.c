@@ -8,6 +8,7 @@
 typedef struct fixed {
     csv_dialect dialect;
     int n, d, id;
+    bool nameless;
     double limit;
     int64_t text; /* bytes of names and originals */
 } fixed;
@@ -32,7 +33,8 @@ seg_status csv_schema_bcast(seg_comm *comm, csv_schema *schema)
     fixed f = { 0 };
 
     if (root) {
-        f = (fixed) { schema->dialect, schema->n, schema->d, schema->id, schema->limit, 0 };
+        f = (fixed) { schema->dialect,  schema->n,     schema->d, schema->id,
+                      schema->nameless, schema->limit, 0 };
         f.text = text_bytes(schema);
     }
     seg_bcast(comm, &f, sizeof f);
@@ -41,6 +43,7 @@ seg_status csv_schema_bcast(seg_comm *comm, csv_schema *schema)
     schema->n = f.n;
     schema->d = f.d;
     schema->id = f.id;
+    schema->nameless = f.nameless;
     schema->limit = f.limit;
     seg_bcast(comm, schema->target, f.n * (int64_t)sizeof *schema->target);
     char *text = (char *)(schema->names + 2 * f.n);

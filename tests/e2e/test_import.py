@@ -179,7 +179,7 @@ def test_small_files(segmpi, tmp_path, text, options, columns, rows, ids):
 @pytest.mark.parametrize(
     "text, code, says",
     [
-        ("id,CREDIT_LIMIT\na,1\nb,12;5x\nc,3\n", 65, "line 3: 'CREDIT_LIMIT' is '12;5x', expected a number"),
+        ("id,CREDIT_LIMIT\na,1\nb,12;5x\nc,3\n", 65, "line 3: 'CREDIT_LIMIT' is no number, it has ';' at place 3 of 5"),
         ("id,x\na,1\nb\n", 65, "line 3 has 1 cell, the header has 2"),
         ("id,x\na,1\nb,1,2\n", 65, "line 3 has more cells than the header"),
         ('id,x\na,1\nb,1"2\nc,"2"3\n', 65, "line 3: 'x' has a quote inside"),
@@ -192,7 +192,7 @@ def test_small_files(segmpi, tmp_path, text, options, columns, rows, ids):
         ("id,x\ra,1\rb,2\r", 65, "ends its lines with carriage returns only"),
         (b"id,x\na,1\nb,\0\n", 65, "line 3: 'x' holds a NUL byte"),
         (b"id,x\xe9\na,1\n", 65, "is not UTF-8"),
-        ("id,x\na,1\nb,\x1b]0;owned\x07\n", 65, "line 3: 'x' is '?]0;owned?'"),
+        ("id,x\na,1\nb,\x1b]0;owned\x07\n", 65, "line 3: 'x' is no number, it has a control character at place 1 of 10"),
     ],
 )
 @pytest.mark.parametrize("ranks", [1, 3])
@@ -229,14 +229,15 @@ def test_thousands_marks_on_request(segmpi, tmp_path, mark, sep, decimal):
     texts.to_csv(path, index=False, sep=sep)
     result = segmpi("import", path, "-o", tmp_path / "d.h5", "--thousands", mark, ranks=3, ok=False)
     assert result.returncode == 65
-    assert f"line 2002: 'y' is '1{mark}23', expected a number" in result.stderr
+    shown = "a blank" if mark == " " else f"'{mark}'"
+    assert f"line 2002: 'y' is no number, it has {shown} at place 2 of" in result.stderr
 
 
 def test_thousands_marks_are_never_guessed(segmpi, tmp_path):
     path = put(tmp_path, "id;x\na;1\nb;2\nc;1'234\n")
     result = segmpi("import", path, "-o", tmp_path / "c.h5", ok=False)
     assert result.returncode == 65
-    assert "line 4: 'x' is '1'234', expected a number" in result.stderr
+    assert "line 4: 'x' is no number, it has ''' at place 2 of 5; --decimal and --thousands name marks" in result.stderr
     path = put(tmp_path, 'id,x\n"1,234",1\n"5,678",2\n')
     segmpi("import", path, "-o", tmp_path / "c.h5", "--thousands", ",")
     assert list(read(tmp_path / "c.h5")[0].index) == ["1,234", "5,678"]
@@ -272,7 +273,7 @@ def test_a_far_mistake_is_found_by_its_rank(segmpi, tmp_path, big):
     for ranks in RANKS:
         result = segmpi("import", broken, "-o", tmp_path / "c.h5", ranks=ranks, ok=False)
         assert result.returncode == 65
-        assert f"line {line}: 'balance' is 'oops" in result.stderr
+        assert f"line {line}: 'balance' is no number, it has a letter at place 1 of" in result.stderr
         assert name.decode() not in result.stderr
 
 
@@ -286,9 +287,9 @@ def test_bad_rows_are_left_out_and_listed(segmpi, tmp_path, big, ranks):
     expected = clients(40000).drop(index=[i - 1 for i in bad])
     result = segmpi("import", path, "-o", tmp_path / "c.h5", "--skip-bad-rows", len(bad), ranks=ranks)
     found, source_row = read(tmp_path / "c.h5")
-    said = [line for line in result.stderr.splitlines() if "'balance' is 'x" in line]
+    said = [line for line in result.stderr.splitlines() if "'balance' is no number" in line]
     assert f"left out {len(bad)} bad rows" in result.stderr
-    assert len(said) == 5 and "line 2: " in said[0] and all("expected a number" in line for line in said)
+    assert len(said) == 5 and "line 2: " in said[0] and all("it has a letter" in line for line in said)
     same(found, expected.set_index("id").drop(columns="note"))
     assert np.array_equal(source_row, expected.index)
     result = segmpi(
@@ -364,4 +365,4 @@ def test_float32_rounds_once_and_refuses_what_does_not_fit(segmpi, tmp_path):
     path = put(tmp_path, "id,x\na,0.1\nb,1e39\n")
     result = segmpi("import", path, "-o", tmp_path / "d.h5", "--float32", ok=False)
     assert result.returncode == 65
-    assert "line 3: 'x' is '1e39', too large for --float32" in result.stderr
+    assert "line 3: 'x' is too large for --float32" in result.stderr

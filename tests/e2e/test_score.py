@@ -166,7 +166,7 @@ def test_columns_that_do_not_fit_are_refused(segmpi, folder):
     words = [[head, *(line.replace(",", ",high", 1) for line in lines)], folder / "words.csv"]
     words[1].write_text("\n".join(words[0]) + "\n")
     for path, says in (("bad.h5", "'BALANCE' (did you mean 'BALANCES'?)"), ("bad.csv", "did you mean 'BALANCES'"),
-                       ("words.csv", "line 2: 'BALANCE' is 'high")):
+                       ("words.csv", "line 2: 'BALANCE' is no number")):
         found = segmpi("score", folder / "model.h5", folder / path, "-o", folder / "x.h5", ranks=2, ok=False)
         assert found.returncode == 65 and len(messages(found)) == 1 and says in found.stderr, found.stderr
         assert not (folder / "x.h5").exists()

@@ -171,8 +171,7 @@ static void numbers_that_float32_cannot_hold_are_refused(void **state)
                          NULL),
         SEG_OK);
     assert_int_equal(csv_fixture_clients(&f, &csv_uncut, &found), SEG_ERR_DATA);
-    assert_string_equal(seg_error_get()->text,
-                        "line 3: 'y' is '-3.4028235677973367e38', too large for --float32");
+    assert_string_equal(seg_error_get()->text, "line 3: 'y' is too large for --float32");
     seg_error_clear();
     csv_fixture_release(&f);
 }
@@ -185,7 +184,8 @@ static void mistakes_are_named_with_their_place(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        { "id,x,y\na,1,2\nb,1,12;5x\nc,3,4\n", "line 3: 'y' is '12;5x', expected a number" },
+        { "id,x,y\na,1,2\nb,1,12;5x\nc,3,4\n",
+          "line 3: 'y' is no number, it has ';' at place 3 of 5" },
         { "id,x,y\na,1,2\nb,1\n", "line 3 has 2 cells, the header has 3" },
         { "id,x,y\na,1,2\nb,1,2,3\n", "line 3 has more cells than the header, which has 3" },
         { "id,x,y\na,1,2\n\nb,1,2\n", "line 3 is blank, expected 3 cells" },
@@ -196,10 +196,22 @@ static void mistakes_are_named_with_their_place(void **state)
         { "id,x,y\na,1,2\nb,\"1,2\nc,1,2\n", "line 3: 'x' opens a quote that is never closed" },
         { "id,x,y\r\na,1,2\r\n,1,2\r\n", "line 3: the id 'id' is missing" },
         { "id,x,y\na,1,2\nb\xff,1,2\n", "line 3: the id 'id' is not UTF-8" },
-        { "\"i\nd\",x,y\na,1,2\nb,\"1\n\n3\",2\n", "line 4: 'x' is '1??3', expected a number" },
-        { "id,x,y\na,1,2\nb,3,0x10\n", "line 3: 'y' is '0x10', expected a number" },
-        { "id,x,y\na,1,2\nb,3,\x1b[31mred\n", "line 3: 'y' is '?[31mred', expected a number" },
-        { "id,x,y\na,1,2\nb,3,1_000\n", "line 3: 'y' is '1_000', expected a number" },
+        { "\"i\nd\",x,y\na,1,2\nb,\"1\n\n3\",2\n",
+          "line 4: 'x' is no number, it has a control character at place 2 of 4" },
+        { "id,x,y\na,1,2\nb,3,0x10\n",
+          "line 3: 'y' is no number, it has a letter at place 2 of 4" },
+        { "id,x,y\na,1,2\nb,3,\x1b[31mred\n",
+          "line 3: 'y' is no number, it has a control character at place 1 of 8" },
+        { "id,x,y\na,1,2\nb,3,1.2.3\n",
+          "line 3: 'y' is no number, it has '.' at place 4 of 5; --decimal and --thousands name" },
+        { "id,x,y\na,1,2\nb,3,1\xc2\xa0"
+          "234\xe2\x82\xac\n",
+          "line 3: 'y' is no number, it has a character beyond ASCII at place 2 of 6" },
+        { "id,x,y\na,1,2\nb,3,-\n", "line 3: 'y' is no number, it has '-' at place 1 of 1" },
+        { "id,x,y\na,1,2\nb,3,1e+\n", "line 3: 'y' is no number, it has a letter at place 2 of 3" },
+        { "id,x,y\na,1,2\nb,3,\"no \"\"x\"\n",
+          "line 3: 'y' is no number, it has a letter at place 1 of 6; --missing names words" },
+        { "id,x,y\na,1,2\nb,3,1_000\n", "line 3: 'y' is no number, it has '_' at place 2 of 5" },
         { "id,x,x\na,1,2\n", "line 1: columns 2 and 3 are both named 'x'" },
         { "id, x ,\"x\"\na,1,2\n", "line 1: columns 2 and 3 are both named 'x'" },
         { "id,,x\na,1,2\n", "line 1: column 2 has no name" },
