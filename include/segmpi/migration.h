@@ -35,9 +35,10 @@ typedef struct seg_migration {
 } seg_migration;
 
 /* Collective.  Ids are dealt to ranks by their hash, in as many passes over the files as keep a
- * rank's share below `memory` bytes; rows may stand in any order, ids are compared as they are
- * written (the number 17 is the text "17").  SEG_ERR_DATA if an id is neither a whole number nor a
- * text, or a segment is not below n.  `m` is empty on failure. */
+ * rank's share below `memory` bytes (100,000 at least), even if one id stands on most rows; rows
+ * may stand in any order, ids are compared as they are written (the number 17 is the text "17").
+ * SEG_ERR_DATA if an id is neither a whole number nor a text, or a segment is not below n.  `m` is
+ * empty on failure. */
 seg_status seg_migration_fit(seg_comm *comm, const seg_labelled side[2], int n, int64_t memory,
                              seg_migration *m);
 void seg_migration_release(seg_migration *m); /* accepts an empty one */

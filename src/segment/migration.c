@@ -3,7 +3,9 @@
  * A hash deals each id to one rank and one pass.  In a pass every rank reads its rows of both files
  * slice by slice, sends each id with its segment to the rank that it belongs to, and enters what it
  * receives into a table of clients; then it counts that table and empties it.  So rows may stand in
- * any order, and a rank holds its share of one pass. */
+ * any order, and a rank holds its share of one pass.  An id that stands on a mass of rows is one
+ * client, and of a slice two of its rows are sent: what a rank holds and gets depends on how many
+ * different ids there are, which a hash deals evenly. */
 #include "segmpi/migration.h"
 
 #include <inttypes.h>
@@ -21,7 +23,7 @@
 
 /* A client of this rank; its key stands in join.keys. */
 typedef struct client {
-    int32_t rows[2]; /* of the old and the new side */
+    uint8_t rows[2]; /* of the old and the new side; 2 stands for more */
     int8_t segment[2];
 } client;
 
@@ -32,15 +34,18 @@ typedef struct join {
     int64_t passes;
     int width; /* bytes of a key: the id as int64, or as text with zeros behind it */
     bool text;
-    int width_of[2]; /* of the ids in the files, 0: numbers */
-    int64_t *share;  /* [passes][ranks] rows of both sides; owned */
-    int64_t *size;   /* [3][ranks] bytes to send, to receive, sent so far; owned */
-    char *raw;       /* [SLICE] ids of a slice as they stand in the file; owned */
-    char *key;       /* [SLICE][width]; owned */
-    int8_t *label;   /* [SLICE]; owned */
-    char *send;      /* [SLICE][width + 1]; owned */
-    char *received;  /* owned */
-    int64_t room;    /* bytes of `received` */
+    int width_of[2];   /* of the ids in the files, 0: numbers */
+    int64_t *share;    /* [passes][ranks] rows of both sides; owned */
+    int64_t *size;     /* [3][ranks] bytes to send, to receive, sent so far; owned */
+    char *raw;         /* [SLICE] ids of a slice as they stand in the file; owned */
+    char *key;         /* [SLICE][width]; owned */
+    int8_t *label;     /* [SLICE]; owned */
+    char *send;        /* [SLICE][width + 1]; owned */
+    int32_t *seen;     /* [2 SLICE] row of a slice + 1, by its key; owned */
+    bool *twice;       /* [SLICE] another row of the slice has the key; owned */
+    char *received;    /* owned */
+    int64_t room;      /* bytes of `received` */
+    int64_t beyond[2]; /* rows after the second one of an id */
     int64_t n_clients, most_clients, n_slots;
     char *keys;      /* [most_clients][width]; owned */
     client *clients; /* [most_clients]; owned */
@@ -49,8 +54,8 @@ typedef struct join {
 
 static void join_release(join *j)
 {
-    void *owned[] = { j->share, j->size,     j->raw,  j->key,     j->label,
-                      j->send,  j->received, j->keys, j->clients, j->slot };
+    void *owned[] = { j->share, j->size,  j->raw,      j->key,  j->label,   j->send,
+                      j->seen,  j->twice, j->received, j->keys, j->clients, j->slot };
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         seg_free(owned[i]);
@@ -90,7 +95,8 @@ static seg_status join_init(join *j, int64_t memory)
         if (needed > j->width) j->width = needed;
     }
     int64_t bytes = j->width + (int64_t)sizeof(client) + 4 * (int64_t)sizeof *j->slot;
-    int64_t of_a_pass = memory / bytes * j->ranks;
+    j->most_clients = memory / bytes < INT32_MAX ? memory / bytes : INT32_MAX;
+    int64_t of_a_pass = j->most_clients / 8 * 7 * j->ranks; /* shares are not all equal */
     j->passes = of_a_pass > 0 ? (rows + of_a_pass - 1) / of_a_pass : rows;
     if (j->passes < 1) j->passes = 1;
 
@@ -100,6 +106,8 @@ static seg_status join_init(join *j, int64_t memory)
     SEG_TRY(seg_alloc(SLICE, j->text ? (size_t)j->width : sizeof(int64_t), &j->raw));
     SEG_TRY(seg_alloc(SLICE, (size_t)j->width, &j->key));
     SEG_TRY(seg_alloc(SLICE, sizeof *j->label, &j->label));
+    SEG_TRY(seg_alloc(2 * SLICE, sizeof *j->seen, &j->seen));
+    SEG_TRY(seg_alloc(SLICE, sizeof *j->twice, &j->twice));
     return seg_alloc(SLICE, (size_t)j->width + 1, &j->send);
 }
 
@@ -149,7 +157,7 @@ static seg_status count_share(join *j)
     return SEG_OK;
 }
 
-/* Local.  The table for the largest share of this rank. */
+/* Local.  The table for the largest share of this rank, as far as memory goes. */
 static seg_status table_init(join *j)
 {
     int64_t most = 0;
@@ -158,14 +166,12 @@ static seg_status table_init(join *j)
         int64_t share = j->share[p * j->ranks + seg_comm_rank(j->comm)];
         if (share > most) most = share;
     }
-    if (most > INT32_MAX)
-        return SEG_FAIL(SEG_ERR_MEMORY, "one rank gets too many clients; use more ranks");
-    j->most_clients = most;
-    for (j->n_slots = 16; j->n_slots < 2 * most;)
+    if (most < j->most_clients) j->most_clients = most;
+    for (j->n_slots = 16; j->n_slots < 2 * j->most_clients;)
         j->n_slots *= 2;
     SEG_TRY(seg_fault("migration_table", SEG_ERR_MEMORY));
-    SEG_TRY(seg_alloc(most, (size_t)j->width, &j->keys));
-    SEG_TRY(seg_alloc(most, sizeof *j->clients, &j->clients));
+    SEG_TRY(seg_alloc(j->most_clients, (size_t)j->width, &j->keys));
+    SEG_TRY(seg_alloc(j->most_clients, sizeof *j->clients, &j->clients));
     return seg_alloc(j->n_slots, sizeof *j->slot, &j->slot);
 }
 
@@ -184,35 +190,66 @@ static seg_status check_labels(const join *j, int s, int n_segments, int64_t fir
     return SEG_OK;
 }
 
+/* Two rows of the slice have the key of row i already. */
+static bool is_beyond(join *j, int64_t i)
+{
+    const char *key = j->key + i * j->width;
+    uint64_t at = seg_hash(key, (size_t)j->width, 1) % (2 * SLICE);
+
+    while (j->seen[at] > 0 &&
+           memcmp(j->key + (j->seen[at] - 1) * (int64_t)j->width, key, (size_t)j->width) != 0)
+        at = (at + 1) % (2 * SLICE);
+    if (j->seen[at] == 0) {
+        j->seen[at] = (int32_t)i + 1;
+        j->twice[i] = false;
+        return false;
+    }
+    bool *twice = &j->twice[j->seen[at] - 1], beyond = *twice;
+    *twice = true;
+    return beyond;
+}
+
+/* The bucket of row i in this pass: a rank, or -1 if it is not sent. */
+static int64_t rank_of(join *j, int s, int64_t pass, int64_t i)
+{
+    const int64_t rank = bucket_of(j, j->key + i * j->width) - pass * j->ranks;
+
+    if (rank < 0 || rank >= j->ranks) return -1;
+    if (!is_beyond(j, i)) return rank;
+    j->beyond[s]++;
+    return -1;
+}
+
 /* Local.  Puts those of `count` rows that belong to the pass into `send`, rank by rank. */
 static seg_status pack(join *j, int s, int n_segments, int64_t pass, int64_t first, int64_t count)
 {
     const int record = j->width + 1;
-    int64_t *size = j->size, *place = j->size + 2 * j->ranks, bucket[SLICE];
+    int64_t *size = j->size, *place = j->size + 2 * j->ranks, rank[SLICE];
 
     memset(size, 0, (size_t)j->ranks * sizeof *size);
     if (count == 0) return SEG_OK;
     SEG_TRY(read_keys(j, s, first, count));
     SEG_TRY(seg_input_read(j->side[s].in, j->side[s].path, SEG_INT8, first, count, j->label));
     SEG_TRY(check_labels(j, s, n_segments, first, count));
+    memset(j->seen, 0, 2 * SLICE * sizeof *j->seen);
     for (int64_t i = 0; i < count; i++) {
-        bucket[i] = bucket_of(j, j->key + i * j->width) - pass * j->ranks;
-        if (bucket[i] >= 0 && bucket[i] < j->ranks) size[bucket[i]] += record;
+        rank[i] = rank_of(j, s, pass, i);
+        if (rank[i] >= 0) size[rank[i]] += record;
     }
     place[0] = 0;
     for (int r = 1; r < j->ranks; r++)
         place[r] = place[r - 1] + size[r - 1];
     for (int64_t i = 0; i < count; i++) {
-        if (bucket[i] < 0 || bucket[i] >= j->ranks) continue;
-        char *to = j->send + place[bucket[i]];
+        if (rank[i] < 0) continue;
+        char *to = j->send + place[rank[i]];
         memcpy(to, j->key + i * j->width, (size_t)j->width);
         to[j->width] = (char)j->label[i];
-        place[bucket[i]] += record;
+        place[rank[i]] += record;
     }
     return SEG_OK;
 }
 
-/* Local.  Room for what comes in, which cannot be more clients than were counted. */
+/* Local.  Room for what comes in. */
 static seg_status make_room(join *j, const int64_t *sizes, int64_t *total)
 {
     *total = 0;
@@ -228,7 +265,7 @@ static seg_status make_room(join *j, const int64_t *sizes, int64_t *total)
     return SEG_OK;
 }
 
-/* Enters a record; false if the table is full, which means that the files have changed. */
+/* Enters a record; false if the table is full. */
 static bool enter(join *j, int s, const char *record)
 {
     const size_t width = (size_t)j->width;
@@ -244,7 +281,10 @@ static bool enter(join *j, int s, const char *record)
         j->slot[at] = (int32_t)++j->n_clients;
     }
     client *c = &j->clients[j->slot[at] - 1];
-    c->rows[s]++;
+    if (c->rows[s] < 2)
+        c->rows[s]++;
+    else
+        j->beyond[s]++;
     c->segment[s] = (int8_t)record[width];
     return true;
 }
@@ -254,7 +294,8 @@ static seg_status enter_all(join *j, int s, int64_t bytes)
 {
     for (int64_t at = 0; at < bytes; at += j->width + 1)
         if (!enter(j, s, j->received + at))
-            return SEG_FAIL(SEG_ERR_IO, "ids are not what they were; was a file changed?");
+            return SEG_FAIL(SEG_ERR_IO, "there are more ids than were counted; was a file "
+                                        "changed?");
     return SEG_OK;
 }
 
@@ -279,8 +320,12 @@ static seg_status send_side(join *j, int s, int n_segments, int64_t pass)
 
 /* ---- the count ---- */
 
-static void count_clients(const join *j, seg_migration *m)
+static void count_clients(join *j, seg_migration *m)
 {
+    for (int s = 0; s < 2; s++) {
+        m->duplicates[s] += j->beyond[s];
+        j->beyond[s] = 0;
+    }
     for (int64_t i = 0; i < j->n_clients; i++) {
         const client *c = &j->clients[i];
         if (c->rows[0] > 1 || c->rows[1] > 1) {
