@@ -11,17 +11,20 @@ typedef struct seg_checkpoint seg_checkpoint;
 
 typedef struct seg_checkpoint_opts {
     const char *path;          /* the output */
-    const seg_provenance *run; /* command, options, data, BLAS: a checkpoint fits this run alone */
-    const char *others[2];     /* input files besides the data that the state depends on; NULL:
-                                  none */
+    const seg_provenance *run; /* command, options, inputs, BLAS: a checkpoint fits this run alone
+                                */
     bool resume;               /* from the newest checkpoint that is valid */
+    bool force;                /* an output that another run has written may be replaced */
 } seg_checkpoint_opts;
 
-/* Collective.  SEG_ERR_DATA if there are checkpoints to resume from and none is valid; a fresh
- * start with a note if there is none.  *out owned by the caller (seg_checkpoint_free); NULL on
- * failure. */
+/* Collective.  SEG_ERR_CANTCREATE if a run that resumes finds the output of another; SEG_ERR_DATA
+ * if there are checkpoints to resume from and none is valid; a fresh start with a note if there is
+ * none.  *out owned by the caller (seg_checkpoint_free); NULL on failure. */
 seg_status seg_checkpoint_open(seg_comm *comm, const seg_checkpoint_opts *opts,
                                seg_checkpoint **out);
+/* Local.  A run that resumes has found its own output, whole: it was killed between its last step
+ * and its exit.  There is nothing left to compute. */
+bool seg_checkpoint_is_done(const seg_checkpoint *checkpoint);
 /* Local.  The keeper for the work of a stage; borrowed from the checkpoint. */
 typedef enum seg_kept_stage {
     SEG_KEPT_AUTOENCODER,

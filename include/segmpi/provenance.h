@@ -14,6 +14,7 @@ typedef struct seg_provenance {
     const char *input_name; /* base name; several joined by ", " */
     int64_t input_bytes;
     uint64_t input_fingerprint; /* does not depend on ranks */
+    uint64_t other_inputs;      /* hash of what else decides the result; 0: nothing */
     int64_t rows_read, rows_kept, rows_dropped;
     /* group provenance/run */
     const char *command_line;
@@ -28,4 +29,6 @@ typedef struct seg_provenance {
 const char *seg_version(void);
 const char *seg_version_source(void);
 
+/* Adds the bytes of input files to other_inputs; NULL paths are skipped. */
+seg_status seg_provenance_add_files(seg_provenance *p, int n, const char *const *paths);
 seg_status seg_provenance_write(const seg_provenance *p, seg_output *out);

@@ -175,6 +175,7 @@ struct cli_session {
     const char *const *arguments;
     const seg_kernels *kernels; /* NULL without MPI */
     seg_comm *comm;             /* NULL without MPI */
+    bool is_done;               /* resumed when the output was there already */
 };
 
 /* Before anything else: signals, core dumps, and the rank that the launcher names. */
@@ -189,7 +190,8 @@ seg_status cli_inputs_probe(const cli_session *session);
 seg_status cli_session_open(int argc, char **argv, cli_session *session);
 /* Collective with MPI.  Nothing may be written that is an input of the run or that exists without
  * --force, and the folders must be there: SEG_ERR_CANTCREATE before any work.  NULL paths are
- * skipped. */
+ * skipped.  A run with checkpoints that resumes may find its first output: that is looked at later
+ * (checkpoint.h). */
 seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs, int n_inputs,
                              const char *const *inputs);
 /* Collective.  The result on standard output is complete, or SEG_ERR_IO. */
@@ -224,10 +226,14 @@ void cli_clients_release(const cli_session *session, const cli_clients *clients)
 /* Collective.  What an output says about the clients it comes from; reads the table once. */
 seg_status cli_provenance_table(const cli_session *session, const cli_clients *clients,
                                 seg_table *table, seg_provenance *provenance);
+/* Collective.  The rest of what decides the result: names of columns, columns that are only
+ * profiled (NULL: none), other input files. */
+seg_status cli_provenance_others(const cli_session *session, seg_table *table, seg_table *extra,
+                                 int n, const char *const *paths, seg_provenance *provenance);
 /* Two lists of names, each may be NULL, as one. */
 seg_status cli_columns_join(const char *a, const char *b, char joined[CLI_PATH]);
 
-/* True on the rank that makes the document of --json. */
+/* True on the rank that makes the document of --json, unless a run that was done has made it. */
 bool cli_wants_json(const cli_session *session);
 /* Collective.  Agrees on `local`, the status of making `json`; writes and frees it.  It is NULL
  * where cli_wants_json() is not true. */

@@ -192,6 +192,13 @@ static seg_status check_output(const char *path, bool force, int n_inputs,
     return check_folder(path);
 }
 
+/* A run that goes on, and whose output is there: a killed one may have got that far. */
+static bool may_be_done(const cli_session *session, const char *output)
+{
+    return (session->command->shared & CLI_CHECKPOINT) != 0 && session->shared->resume && output &&
+           access(output, F_OK) == 0;
+}
+
 static seg_status check_outputs(bool force, int n, const char *const *outputs, int n_inputs,
                                 const char *const *inputs)
 {
@@ -211,7 +218,8 @@ seg_status cli_outputs_check(cli_session *session, int n, const char *const *out
     seg_status local = SEG_OK;
 
     if (seg_error_rank() == 0)
-        local = check_outputs(session->shared->force, n, outputs, n_inputs, inputs);
+        local = check_outputs(session->shared->force || may_be_done(session, outputs[0]), n,
+                              outputs, n_inputs, inputs);
     return session->comm ? seg_agree(session->comm, local) : local;
 }
 
@@ -268,6 +276,30 @@ seg_status cli_provenance_table(const cli_session *session, const cli_clients *c
     return seg_table_fingerprint(session->comm, table, &provenance->input_fingerprint);
 }
 
+static uint64_t hash_names(const seg_table *table, uint64_t hash)
+{
+    const char *const *names = seg_table_names(table);
+
+    for (int t = 0; t < seg_table_columns(table); t++)
+        hash = seg_hash(names[t], strlen(names[t]) + 1, hash);
+    return hash;
+}
+
+seg_status cli_provenance_others(const cli_session *session, seg_table *table, seg_table *extra,
+                                 int n, const char *const *paths, seg_provenance *provenance)
+{
+    uint64_t hash = hash_names(table, 0), content;
+    seg_status local = SEG_OK;
+
+    if (extra) {
+        SEG_TRY(seg_table_fingerprint(session->comm, extra, &content));
+        hash = hash_names(extra, seg_hash(&content, sizeof content, hash));
+    }
+    provenance->other_inputs = hash;
+    if (seg_error_rank() == 0) local = seg_provenance_add_files(provenance, n, paths);
+    return seg_agree(session->comm, local);
+}
+
 seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json)
 {
     if (json && local == SEG_OK)
@@ -278,7 +310,9 @@ seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json
 
 bool cli_wants_json(const cli_session *session)
 {
-    return seg_error_rank() == 0 && session->shared->json;
+    const char *path = session->shared->json;
+
+    return seg_error_rank() == 0 && path && !(session->is_done && access(path, F_OK) == 0);
 }
 
 bool cli_shows_result(const cli_session *session)

@@ -112,6 +112,17 @@ static seg_status write_elbow(cli_session *session, const seg_model *model,
     return status;
 }
 
+/* Local.  The sweep that is there already. */
+static seg_status read_elbow(seg_model *model)
+{
+    seg_input *in = NULL;
+
+    SEG_TRY(seg_input_open(opts.output, &in));
+    seg_status status = seg_elbow_read(in, model);
+    seg_input_close(in);
+    return status;
+}
+
 /* Collective.  From the table to the file, with checkpoints on the way. */
 static seg_status sweep_and_write(cli_session *session, const cli_clients *clients,
                                   seg_table *table, seg_fit_opts *sweep, seg_model *model)
@@ -123,10 +134,17 @@ static seg_status sweep_and_write(cli_session *session, const cli_clients *clien
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
     SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
+    SEG_TRY_OR_DONE(cli_provenance_others(session, table, NULL, 0, NULL, &provenance));
     const seg_checkpoint_opts kept = { .path = opts.output,
                                        .run = &provenance,
-                                       .resume = session->shared->resume };
+                                       .resume = session->shared->resume,
+                                       .force = session->shared->force };
     SEG_TRY_OR_DONE(seg_checkpoint_open(session->comm, &kept, &checkpoint));
+    session->is_done = seg_checkpoint_is_done(checkpoint);
+    if (session->is_done) {
+        status = seg_agree(session->comm, read_elbow(model));
+        goto done;
+    }
     seg_fit_keep(checkpoint, sweep);
     SEG_TRY_OR_DONE(seg_model_sweep(session->comm, session->kernels, table, sweep, model));
     SEG_TRY_OR_DONE(write_elbow(session, model, &provenance));

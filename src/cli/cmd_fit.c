@@ -149,6 +149,42 @@ static seg_status write_model(cli_session *session, const seg_model *model, seg_
     return status;
 }
 
+/* Local.  The model that is there already. */
+static seg_status read_model(seg_model *model)
+{
+    seg_input *in = NULL;
+
+    SEG_TRY(seg_input_open(opts.output, &in));
+    seg_status status = seg_model_read(in, model);
+    seg_input_close(in);
+    return status;
+}
+
+/* Collective.  The rest of a run that was killed between its last step and its exit, or all of it.
+ */
+static seg_status fit_or_read(cli_session *session, seg_checkpoint *checkpoint, seg_table *table,
+                              seg_table *extra, seg_fit_opts *fit, seg_model *model)
+{
+    session->is_done = seg_checkpoint_is_done(checkpoint);
+    if (session->is_done) return seg_agree(session->comm, read_model(model));
+    seg_fit_keep(checkpoint, fit);
+    return seg_model_fit(session->comm, session->kernels, table, extra, fit, model);
+}
+
+/* Collective.  What an output says about its inputs. */
+static seg_status describe_inputs(cli_session *session, const cli_clients *clients,
+                                  seg_table *table, seg_table *extra, const seg_fit_opts *fit,
+                                  seg_provenance *provenance)
+{
+    const char *catalog = fit->segments.catalog;
+    bool is_file = catalog && strcmp(catalog, "none") != 0;
+    const char *others[] = { fit->init_centers_path, fit->elbow_path, fit->match_path,
+                             is_file ? catalog : NULL, fit->segments.schema };
+
+    SEG_TRY(cli_provenance_table(session, clients, table, provenance));
+    return cli_provenance_others(session, table, extra, 5, others, provenance);
+}
+
 /* Collective.  From the tables to the file, with checkpoints on the way; *json owned by the caller.
  */
 static seg_status fit_and_write(cli_session *session, const cli_clients *clients, seg_table *table,
@@ -161,17 +197,16 @@ static seg_status fit_and_write(cli_session *session, const cli_clients *clients
     char *options = NULL;
 
     SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
-    SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
+    SEG_TRY_OR_DONE(describe_inputs(session, clients, table, extra, fit, &provenance));
     const seg_checkpoint_opts kept = { .path = opts.output,
                                        .run = &provenance,
-                                       .others = { fit->init_centers_path, fit->elbow_path },
-                                       .resume = session->shared->resume };
+                                       .resume = session->shared->resume,
+                                       .force = session->shared->force };
     SEG_TRY_OR_DONE(seg_checkpoint_open(session->comm, &kept, &checkpoint));
-    seg_fit_keep(checkpoint, fit);
-    SEG_TRY_OR_DONE(seg_model_fit(session->comm, session->kernels, table, extra, fit, model));
+    SEG_TRY_OR_DONE(fit_or_read(session, checkpoint, table, extra, fit, model));
     if (cli_wants_json(session)) local = seg_report_model_json(model, json);
     SEG_TRY_OR_DONE(seg_agree(session->comm, local));
-    SEG_TRY_OR_DONE(write_model(session, model, table, &provenance));
+    if (!session->is_done) SEG_TRY_OR_DONE(write_model(session, model, table, &provenance));
 done:
     status = seg_checkpoint_close(session->comm, checkpoint, status);
     seg_checkpoint_free(checkpoint);

@@ -56,17 +56,26 @@ static void sleep_for(double seconds)
     nanosleep(&t, NULL);
 }
 
-static _Noreturn void leave(const char *why)
+static _Noreturn void leave(const char *why, bool silent)
 {
     char line[256];
     int n = snprintf(line, sizeof line, "segmpi %s: %s\n", seg_log_command(), why);
 
+    if (silent || write(STDERR_FILENO, line, (size_t)n) == n) _exit(SEG_ERR_PEER);
+    _exit(SEG_ERR_IO);
+}
+
+static _Noreturn void leave_at_deadline(double deadline)
+{
+    char why[160];
+
+    snprintf(why, sizeof why,
+             "a rank stopped answering: waited %.0f s for the others (--deadline changes this)",
+             deadline);
     /* The launcher asks the others to stop soon after the first exit and kills them a second later,
      * so whom nobody has asked by now has to speak itself. */
     sleep_for(dog.rank == 0 ? 0 : dog.rank == 1 ? 3 : 5);
-    bool silent = dog.rank > 1 || (dog.rank == 1 && seg_stop_asked() >= SEG_ASKS_STOP);
-    if (silent || write(STDERR_FILENO, line, (size_t)n) == n) _exit(SEG_ERR_PEER);
-    _exit(SEG_ERR_IO);
+    leave(why, dog.rank > 1 || (dog.rank == 1 && seg_stop_asked() >= SEG_ASKS_STOP));
 }
 
 static void *watch(void *unused)
@@ -81,16 +90,10 @@ static void *watch(void *unused)
         double now = seg_time_now();
         if (now - looked > ASLEEP) awake = now; /* others may have waited for this very process */
         looked = now;
-        if (getppid() != dog.parent) leave("the launcher is gone");
+        if (getppid() != dog.parent) leave("the launcher is gone", dog.rank > 0);
         if (deadline > 0 && entered > 0 && now - fmax(entered, awake) > deadline &&
-            atomic_load(&dog.entered) == entered) {
-            char why[160];
-            snprintf(
-                why, sizeof why,
-                "a rank stopped answering: waited %.0f s for the others (--deadline changes this)",
-                deadline);
-            leave(why);
-        }
+            atomic_load(&dog.entered) == entered)
+            leave_at_deadline(deadline);
     }
     return NULL;
 }

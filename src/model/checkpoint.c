@@ -3,6 +3,7 @@
  * work on it begins. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoint_internal.h"
 #include "segmpi/log.h"
@@ -31,6 +32,7 @@ struct seg_checkpoint {
     int generation;           /* the last that was read or written; 0: none */
     kept_part *parts;         /* root */
     bool is_new;              /* something was kept that is not in a file */
+    bool is_done;             /* the output is there */
     bool has_file;            /* there is a file that this run can be gone on from */
     bool stopping;            /* at the end of the run, asked to stop */
     seg_input *in;            /* root: the checkpoint that the run goes on from */
@@ -200,6 +202,11 @@ static seg_status restore(seg_comm *comm, const seg_keeper *keeper, const char *
     return SEG_OK;
 }
 
+bool seg_checkpoint_is_done(const seg_checkpoint *checkpoint)
+{
+    return checkpoint->is_done;
+}
+
 const seg_keeper *seg_checkpoint_keeper(seg_checkpoint *checkpoint, seg_kept_stage stage)
 {
     static const char *const names[STAGES] = { "autoencoder", "sweep", "kmeans" };
@@ -258,6 +265,27 @@ static seg_status find_newest(seg_checkpoint *c, bool resume)
                     c->output, newest);
 }
 
+/* Root.  Is the output there, as this run would write it? */
+static seg_status look_for_output(seg_checkpoint *c, const seg_checkpoint_opts *opts)
+{
+    char reason[400];
+
+    SEG_TRY(seg_fault("checkpoint_output", SEG_ERR_IO));
+    if (!opts->resume || access(opts->path, F_OK) != 0) return SEG_OK;
+    c->is_done = checkpoint_output_match(&c->header, opts->path) == SEG_OK;
+    if (c->is_done) {
+        seg_log_note("'%s' is there, whole, from a run like this: nothing to do", opts->path);
+        return SEG_OK;
+    }
+    (void)seg_text_copy(reason, sizeof reason, seg_error_get()->text);
+    seg_error_clear();
+    if (opts->force) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CANTCREATE,
+                    "'%s' exists, and not from a run like this: %s; --force "
+                    "replaces it",
+                    opts->path, reason);
+}
+
 /* Local. */
 static seg_status checkpoint_new(const seg_comm *comm, const seg_checkpoint_opts *opts,
                                  seg_checkpoint **made)
@@ -267,7 +295,9 @@ static seg_status checkpoint_new(const seg_comm *comm, const seg_checkpoint_opts
     c->root = seg_comm_rank(comm) == 0;
     SEG_TRY(seg_text_duplicate(opts->path, &c->output));
     if (!c->root) return SEG_OK;
-    SEG_TRY(checkpoint_header_of(opts, &c->header));
+    checkpoint_header_of(opts->run, &c->header);
+    SEG_TRY(look_for_output(c, opts));
+    if (c->is_done) return checkpoint_below(c->output, CHECKPOINT_MOST + 1, &c->generation);
     return find_newest(c, opts->resume);
 }
 
@@ -282,6 +312,7 @@ seg_status seg_checkpoint_open(seg_comm *comm, const seg_checkpoint_opts *opts,
         seg_checkpoint_free(made);
         return status;
     }
+    seg_bcast(comm, &made->is_done, sizeof made->is_done);
     made->has_file = made->in != NULL;
     seg_bcast(comm, &made->has_file, sizeof made->has_file);
     seg_bcast(comm, &made->generation, sizeof made->generation);

@@ -92,38 +92,16 @@ seg_status checkpoint_clean(const char *output, int next)
 
 /* ---- what a checkpoint belongs to ---- */
 
-/* A file's bytes, hashed behind what was hashed before. */
-static seg_status hash_file(const char *path, uint64_t *hash)
+void checkpoint_header_of(const seg_provenance *run, checkpoint_header *header)
 {
-    static char bytes[65536];
-    FILE *file = fopen(path, "rb");
-
-    if (!file)
-        return SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
-    for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;)
-        *hash = seg_hash(bytes, n, *hash);
-    seg_status status = SEG_OK;
-    if (ferror(file)) status = SEG_FAIL(SEG_ERR_IO, "cannot read '%s'", path);
-    (void)fclose(file);
-    return status;
-}
-
-seg_status checkpoint_header_of(const seg_checkpoint_opts *opts, checkpoint_header *header)
-{
-    const seg_provenance *run = opts->run;
-    uint64_t hash = 0;
-
     *header = (checkpoint_header) { .command = run->command,
                                     .options = run->options,
                                     .version = seg_version(),
                                     .source = seg_version_source(),
                                     .blas = run->blas ? run->blas : "",
                                     .clients = run->rows_kept };
-    for (size_t i = 0; i < sizeof opts->others / sizeof *opts->others; i++)
-        if (opts->others[i]) SEG_TRY(hash_file(opts->others[i], &hash));
     (void)snprintf(header->data, CHECKPOINT_TEXT, "%016" PRIx64, run->input_fingerprint);
-    (void)snprintf(header->others, CHECKPOINT_TEXT, "%016" PRIx64, hash);
-    return SEG_OK;
+    (void)snprintf(header->others, CHECKPOINT_TEXT, "%016" PRIx64, run->other_inputs);
 }
 
 seg_status checkpoint_header_write(const checkpoint_header *header, int generation, seg_output *out)
@@ -140,14 +118,37 @@ seg_status checkpoint_header_write(const checkpoint_header *header, int generati
 }
 
 /* `what` names it in the sentence. */
-static seg_status compare_text(seg_input *in, const char *name, const char *wanted,
-                               const char *what)
+static seg_status compare_text(seg_input *in, const char *object, const char *name,
+                               const char *wanted, const char *what)
 {
     static char found[65536];
 
-    SEG_TRY(seg_input_attr_text(in, "", name, found, sizeof found));
+    SEG_TRY(seg_input_attr_text(in, object, name, found, sizeof found));
     if (strcmp(found, wanted) == 0) return SEG_OK;
     return SEG_FAIL(SEG_ERR_DATA, "it belongs to %s", what);
+}
+
+/* What a checkpoint and an output say in the same words, the one in its root, the other in its
+ * provenance. */
+static seg_status compare_run(const checkpoint_header *header, seg_input *in, const char *object,
+                              const char *object_of_blas)
+{
+    const struct {
+        const char *object, *name, *wanted, *what;
+    } texts[] = {
+        { object, "command", header->command, "another command" },
+        { object, "version", header->version, "another version of segmpi" },
+        { object, "source", header->source, "another build of segmpi" },
+        { object, "options", header->options, "a run with other options" },
+        { object_of_blas, "blas", header->blas,
+          "another BLAS library or CPU (OPENBLAS_CORETYPE), whose last bits differ" },
+        { object, "input_fingerprint", header->data, "other data" },
+        { object, "other_inputs", header->others, "other input files or names of columns" },
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        SEG_TRY(compare_text(in, texts[i].object, texts[i].name, texts[i].wanted, texts[i].what));
+    return SEG_OK;
 }
 
 static seg_status compare(const checkpoint_header *header, int generation, seg_input *in)
@@ -160,17 +161,10 @@ static seg_status compare(const checkpoint_header *header, int generation, seg_i
     if (number != generation)
         return SEG_FAIL(SEG_ERR_DATA, "it is generation %lld under the name of another",
                         (long long)number);
-    SEG_TRY(compare_text(in, "command", header->command, "another command"));
-    SEG_TRY(compare_text(in, "version", header->version, "another version of segmpi"));
-    SEG_TRY(compare_text(in, "source", header->source, "another build of segmpi"));
-    SEG_TRY(compare_text(in, "options", header->options, "a run with other options"));
-    SEG_TRY(
-        compare_text(in, "blas", header->blas,
-                     "another BLAS library or CPU (OPENBLAS_CORETYPE), whose last bits differ"));
+    SEG_TRY(compare_run(header, in, "", ""));
     SEG_TRY(seg_input_attr_int(in, "", "clients", &clients));
     if (clients != header->clients) return SEG_FAIL(SEG_ERR_DATA, "it belongs to other data");
-    SEG_TRY(compare_text(in, "input_fingerprint", header->data, "other data"));
-    return compare_text(in, "other_inputs", header->others, "other input files");
+    return SEG_OK;
 }
 
 seg_status checkpoint_header_match(const checkpoint_header *header, const char *path,
@@ -181,5 +175,18 @@ seg_status checkpoint_header_match(const checkpoint_header *header, const char *
     if (status == SEG_OK) return SEG_OK;
     seg_input_close(*in);
     *in = NULL;
+    return status;
+}
+
+seg_status checkpoint_output_match(const checkpoint_header *header, const char *path)
+{
+    seg_status status = SEG_OK;
+    seg_input *in = NULL;
+
+    SEG_TRY_OR_DONE(seg_input_open(path, &in));
+    SEG_TRY_OR_DONE(compare_run(header, in, "provenance", "provenance/run"));
+    SEG_TRY_OR_DONE(seg_input_check(in, NULL));
+done:
+    seg_input_close(in);
     return status;
 }

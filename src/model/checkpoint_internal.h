@@ -27,9 +27,11 @@ seg_status checkpoint_prune(const char *output, int kept);
 /* Removes all, and what a killed run left of number `next`. */
 seg_status checkpoint_clean(const char *output, int next);
 
-seg_status checkpoint_header_of(const seg_checkpoint_opts *opts, checkpoint_header *header);
+void checkpoint_header_of(const seg_provenance *run, checkpoint_header *header);
 seg_status checkpoint_header_write(const checkpoint_header *header, int generation,
                                    seg_output *out);
 /* Opens a generation and compares; SEG_ERR_DATA with the reason why it cannot be used. */
 seg_status checkpoint_header_match(const checkpoint_header *header, const char *path,
                                    int generation, seg_input **in);
+/* SEG_OK if an output is whole, and what this run would write; otherwise the reason. */
+seg_status checkpoint_output_match(const checkpoint_header *header, const char *path);

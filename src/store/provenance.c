@@ -1,6 +1,7 @@
 /* Where a file comes from. */
 #include "segmpi/provenance.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -53,11 +54,36 @@ static seg_status write_text(seg_output *out, const char *object, const char *na
     return seg_output_attr_text(out, object, name, text);
 }
 
+/* A file's bytes, hashed behind what was hashed before. */
+static seg_status hash_file(const char *path, uint64_t *hash)
+{
+    static char bytes[65536];
+    FILE *file = fopen(path, "rb");
+
+    if (!file)
+        return SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, file)) > 0;)
+        *hash = seg_hash(bytes, n, *hash);
+    seg_status status = SEG_OK;
+    if (ferror(file)) status = SEG_FAIL(SEG_ERR_IO, "cannot read '%s'", path);
+    (void)fclose(file);
+    return status;
+}
+
+seg_status seg_provenance_add_files(seg_provenance *p, int n, const char *const *paths)
+{
+    SEG_TRY(seg_fault("other_inputs_read", SEG_ERR_IO));
+    for (int i = 0; i < n; i++)
+        if (paths[i]) SEG_TRY(hash_file(paths[i], &p->other_inputs));
+    return SEG_OK;
+}
+
 static seg_status write_content(const seg_provenance *p, seg_output *out)
 {
-    char fingerprint[CONTENT_TEXT];
+    char fingerprint[CONTENT_TEXT], others[CONTENT_TEXT];
 
     content_text(p->input_fingerprint, fingerprint);
+    content_text(p->other_inputs, others);
     SEG_TRY(write_text(out, GROUP, "version", seg_version()));
     SEG_TRY(write_text(out, GROUP, "source", seg_version_source()));
     SEG_TRY(write_text(out, GROUP, "command", p->command));
@@ -66,6 +92,7 @@ static seg_status write_content(const seg_provenance *p, seg_output *out)
     SEG_TRY(write_text(out, GROUP, "input_name", p->input_name));
     SEG_TRY(seg_output_attr_int(out, GROUP, "input_bytes", p->input_bytes));
     SEG_TRY(write_text(out, GROUP, "input_fingerprint", fingerprint));
+    SEG_TRY(write_text(out, GROUP, "other_inputs", others));
     SEG_TRY(seg_output_attr_int(out, GROUP, "rows_read", p->rows_read));
     SEG_TRY(seg_output_attr_int(out, GROUP, "rows_kept", p->rows_kept));
     return seg_output_attr_int(out, GROUP, "rows_dropped", p->rows_dropped);

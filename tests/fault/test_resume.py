@@ -2,17 +2,20 @@
 
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from judge import contents  # noqa: E402
 
+CATALOG = Path(__file__).resolve().parents[2] / "data" / "catalog" / "card_holders.ini"
 SEED = 11
 FEW = ["--n-init", "3", "--stability", "0"]
 SMALL = ["--embed", "autoencoder", "--ae-layers", "12", "--ae-code", "4"]
@@ -192,6 +195,82 @@ def test_what_a_killed_run_leaves_is_cleared_away(run, tmp_path):
     words, _ = COMMANDS["fit from random centers"]
     assert run(*words).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out.h5"]
+
+
+# ---- an output that is there already: its run was killed, or requeued, between its last step and its exit ----
+
+
+@pytest.fixture(scope="module", params=["fit", "elbow in groups"])
+def done(segmpi, clients, two, tmp_path_factory, request):
+    """(command, its options, a folder with a whole output, its figures, and a checkpoint that is left)"""
+    folder = tmp_path_factory.mktemp("done")
+    (command, *options), _ = COMMANDS[request.param]
+    segmpi(command, clients, "-o", "out.h5", *options, "--json", "out.json", cwd=folder)
+    (folder / two[1][-1]).write_bytes((two[0] / two[1][-1]).read_bytes())
+    return command, options, folder
+
+
+@pytest.fixture
+def left(done, tmp_path):
+    command, options, folder = done
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return command, options, (folder / "out.h5").read_bytes(), (folder / "out.json").read_bytes()
+
+
+@pytest.mark.parametrize("has_json", [True, False])
+def test_a_run_that_is_done_ends_at_once(run, left, tmp_path, has_json):
+    command, options, output, figures = left
+    if not has_json:
+        (tmp_path / "out.json").unlink()
+    begin = (tmp_path / "out.h5").stat().st_mtime_ns
+    result = run(command, *options, "--resume", "--json", "out.json", ranks=2)
+    assert result.returncode == 0 and "nothing to do" in result.stderr, result.stderr
+    assert (tmp_path / "out.h5").read_bytes() == output and (tmp_path / "out.h5").stat().st_mtime_ns == begin
+    assert (tmp_path / "out.json").read_bytes() == figures and result.stdout.count("\n") > 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.h5", "out.json"]
+
+
+@pytest.mark.parametrize("options, reason", [(["--seed", "1"], "other options"), (["--max-iter", "7"], "other options")])
+def test_the_output_of_another_run_is_refused(run, left, tmp_path, options, reason):
+    command, usual, output, _ = left
+    result = run(command, *usual, *options, "--resume")
+    assert result.returncode == 73 and reason in message(result) and "--force" in message(result)
+    assert (tmp_path / "out.h5").read_bytes() == output
+
+
+def test_an_output_of_other_data_or_names_or_with_damage_is_refused(run, left, segmpi, clients, tmp_path):
+    command, options, output, _ = left
+    segmpi("generate", "3000", "-o", tmp_path / "other.h5", "--seed", "1")
+    segmpi("generate", "3000", "-o", tmp_path / "same.h5", "--csv", tmp_path / "same.csv")
+    text = (tmp_path / "same.csv").read_text()
+    (tmp_path / "same.csv").write_text(text.replace("BALANCE,", "SALDO,", 1))
+    renamed = tmp_path / "renamed.h5"
+    segmpi("import", tmp_path / "same.csv", "-o", renamed)
+    for table, reason in ((tmp_path / "other.h5", "other data"), (renamed, "names of columns")):
+        result = run(command, *options, "--resume", table=table)
+        assert result.returncode == 73 and reason in message(result), result.stderr
+    broken = bytearray(output)
+    with h5py.File(tmp_path / "out.h5") as file:  # in a label, which the seal does not cover, or anywhere
+        array = file.get("labels/cluster")
+        broken[array.id.get_offset() + 7 if array else len(broken) // 2] ^= 1
+    (tmp_path / "out.h5").write_bytes(broken)
+    result = run(command, *options, "--resume")
+    assert result.returncode == 73 and re.search("damaged|checksum", message(result)), result.stderr
+    (left_over,) = tmp_path.glob("out.h5.checkpoint-*")
+    left_over.unlink()
+    assert run(command, *options, "--resume", "--force").returncode == 0
+    assert contents(tmp_path / "out.h5")
+
+
+def test_another_catalog_is_another_run(run, segmpi, clients, tmp_path):
+    (tmp_path / "my.ini").write_text(CATALOG.read_text())
+    words = ["fit", "-k", "3", *FEW, "--catalog", "my.ini"]
+    assert run(*words).returncode == 0
+    assert "nothing to do" in run(*words, "--resume").stderr
+    (tmp_path / "my.ini").write_text(CATALOG.read_text().replace("Exclusive", "Extraordinary"))
+    result = run(*words, "--resume")
+    assert result.returncode == 73 and "other input files" in message(result)
 
 
 # ---- signals and time ----
