@@ -103,9 +103,6 @@ seg_status seg_output_commit(seg_comm *comm, seg_output *out, seg_status local);
 /* Local.  Removes the temporary file of an output that was not committed (rank 0).  Accepts NULL.
  */
 void seg_output_free(seg_output *out);
-/* Local; rank 0.  Removes temporary files that killed runs have left of this output, as opening it
- * does. */
-seg_status seg_output_clean(const char *path);
 
 /* Opaque hash of all content except group `provenance`, for model_id: of the committed skeleton on
  * rank 0; same on any number of ranks.  Row arrays are left out (labels follow from the rest).
@@ -137,6 +134,7 @@ const char *seg_input_format(const seg_input *in);
 /* SEG_ERR_DATA with a sentence unless format and major version fit; a newer minor version is a
  * warning.  Compares the content's checksum where a tool has dropped the seal. */
 seg_status seg_input_expect(const seg_input *in, const char *format);
+/* Also true where it cannot be known because reading fails: who reads it will hear why. */
 bool seg_input_has(const seg_input *in, const char *path);
 seg_status seg_input_shape(const seg_input *in, const char *path, seg_shape *shape);
 /* Reads rows [first, first + count) of an array (all dimensions but the first whole), converted to

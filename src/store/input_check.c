@@ -40,6 +40,8 @@ static seg_status check_object(check *c, const char *path, int depth)
         return check_group(c, path, depth);
     case STORE_DATASET:
         return check_dataset(c, path);
+    case STORE_UNKNOWN:
+        return store_read_failed("read", path, c->in->path);
     case STORE_NOTHING:
     case STORE_OTHER:
         break;

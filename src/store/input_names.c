@@ -11,6 +11,7 @@ static seg_status failed(seg_status status, const seg_input *in, const char *wha
     char clean[200];
 
     if (status == SEG_OK) return SEG_OK;
+    SEG_TRY(input_sound(in, path));
     return SEG_FAIL(status, "cannot read %s '%s' in '%s'", what,
                     seg_text_clean(path, clean, sizeof clean), in->path);
 }
@@ -111,10 +112,13 @@ static hid_t open_attribute(const seg_input *in, const char *object, const char 
 
 bool seg_input_has_attr(const seg_input *in, const char *object, const char *name)
 {
-    hid_t attribute = open_attribute(in, object, name);
+    store_kind kind = store_find(in->file, object);
+    hid_t id = open_object(in, object);
+    htri_t found = id >= 0 ? H5Aexists(id, name) : -1;
 
-    if (attribute >= 0) H5Aclose(attribute);
-    return attribute >= 0;
+    if (id >= 0) H5Oclose(id);
+    return (kind != STORE_NOTHING && kind != STORE_OTHER && found != 0) ||
+           in->failures != store_system_failures();
 }
 
 seg_status seg_input_attr_text(seg_input *in, const char *object, const char *name, char *value,

@@ -61,6 +61,7 @@ seg_status seg_input_open(const char *path, seg_input **out)
     SEG_TRY(seg_fault("store_open_input", SEG_ERR_IO));
     SEG_TRY(seg_alloc(1, sizeof *in, &in));
     in->file = -1;
+    in->failures = store_system_failures();
     SEG_TRY_OR_DONE(seg_text_duplicate(path, &in->path));
     SEG_TRY_OR_DONE(open_file(in));
     if (seg_input_has_attr(in, "", "format"))
@@ -136,11 +137,21 @@ seg_status seg_input_expect(const seg_input *in, const char *format)
     return in->sealed ? SEG_OK : content_verify(in->file, in->path);
 }
 
+seg_status input_sound(const seg_input *in, const char *path)
+{
+    char clean[200];
+
+    if (in->failures == store_system_failures()) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_IO, "cannot read '%s' in '%s': the system has failed a read",
+                    seg_text_clean(path, clean, sizeof clean), in->path);
+}
+
 bool seg_input_has(const seg_input *in, const char *path)
 {
     store_kind kind = store_find(in->file, path);
 
-    return kind == STORE_GROUP || kind == STORE_DATASET;
+    return kind == STORE_GROUP || kind == STORE_DATASET || kind == STORE_UNKNOWN ||
+           in->failures != store_system_failures();
 }
 
 bool seg_input_is_group(const seg_input *in, const char *path)

@@ -159,7 +159,7 @@ static seg_status open_sums(const seg_input *in, input_set *s)
     input_set sums;
 
     if (!store_join(STORE_CHECKSUMS, s->path, path) || s->shape.rank == 0 ||
-        store_find(in->file, path) != STORE_DATASET)
+        store_find(in->file, path) == STORE_NOTHING)
         return SEG_OK;
     SEG_TRY(set_open(in, path, &sums));
     if (sums.shape.type == SEG_UINT64 && sums.shape.rank == 1 &&
@@ -190,6 +190,7 @@ seg_status set_open(const seg_input *in, const char *path, input_set *s)
     place at = { .file = in->path };
 
     *s = (input_set) { .set = -1, .file_type = -1, .sums = -1 };
+    SEG_TRY(input_sound(in, path));
     seg_text_clean(path, at.set, sizeof at.set);
     switch (seg_text_copy(s->path, sizeof s->path, path) ? store_find(in->file, path)
                                                          : STORE_NOTHING) {
@@ -202,6 +203,8 @@ seg_status set_open(const seg_input *in, const char *path, input_set *s)
         return REFUSE("'%s' in '%s' is a group, not a dataset", at.set, at.file);
     case STORE_NOTHING:
         return REFUSE("there is no '%s' in '%s'", at.set, at.file);
+    case STORE_UNKNOWN:
+        return store_read_failed("find", s->path, in->path);
     }
     seg_status status = open_checked(in, &at, s);
     if (status != SEG_OK) set_close(s);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "segmpi/doctor.h"
+#include "segmpi/part.h"
 #include "segmpi/rows.h"
 #include "segmpi/store.h"
 
@@ -36,6 +37,8 @@ void store_init(void);
  * otherwise HDF5's innermost sentence. */
 const char *store_reason(char *buffer, size_t size, bool *system);
 void store_forget_reason(void);
+/* How often the system has failed a call of HDF5. */
+int store_system_failures(void);
 /* A failed HDF5 call of a reader: SEG_ERR_IO with the system's reason, otherwise SEG_ERR_DATA. */
 seg_status store_read_failed(const char *what, const char *path, const char *file);
 /* A failed HDF5 call of a writer: SEG_ERR_IO. */
@@ -69,10 +72,15 @@ herr_t store_write_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int
 
 /* ---- store_names.c: links, paths and texts ---- */
 
-typedef enum store_kind { STORE_NOTHING, STORE_GROUP, STORE_DATASET, STORE_OTHER } store_kind;
+typedef enum store_kind {
+    STORE_NOTHING,
+    STORE_GROUP,
+    STORE_DATASET,
+    STORE_OTHER,  /* a link of another kind, or an object */
+    STORE_UNKNOWN /* it cannot be read: nobody may take it for nothing */
+} store_kind;
 
-/* What stands at `path` ("" is the root); only hard links are followed, a link of another kind is
- * STORE_OTHER. */
+/* What stands at `path` ("" is the root); only hard links are followed. */
 store_kind store_find(hid_t file, const char *path);
 /* group/name; false if it does not fit. */
 bool store_join(const char *group, const char *name, char path[STORE_PATH]);
@@ -137,26 +145,19 @@ typedef struct row_array {
 } row_array;
 
 struct seg_output {
-    char *path; /* the target; owned */
-    char *temp; /* the temporary file; owned; "" when there is none (any more) */
-    bool root;  /* this rank makes the skeleton */
-    bool force;
+    seg_part part;
+    bool root;    /* this rank makes the skeleton, and the part */
     bool writing; /* `file` is open for rows, on all ranks */
     bool partial; /* arrays may miss blocks */
     bool ended;   /* rows are complete, closed and synced */
-    int lock;     /* root: descriptor that holds the temporary file's lock, -1 otherwise */
     hid_t file;   /* root: while the skeleton is made; all: while rows are written; -1 else */
     int n_rows;
     int64_t rows_room;
     row_array *rows; /* [n_rows], owned */
 };
 
-/* output_temp.c */
-seg_status temp_create(seg_output *out);
-seg_status temp_reserve(const seg_output *out);
-seg_status temp_sync(const seg_output *out);
-seg_status temp_publish(seg_output *out);
-void temp_remove(seg_output *out);
+/* output_space.c */
+seg_status output_reserve(const seg_output *out); /* root: for all rows */
 
 /* output_skeleton.c */
 seg_status skeleton_group(const seg_output *out, const char *path); /* and those that lead to it */
@@ -178,6 +179,7 @@ struct seg_input {
     hid_t file;
     int64_t bytes; /* of the file */
     bool sealed;   /* and the seal fits */
+    int failures;  /* store_system_failures() when it was opened */
     char format[32];
     int n_sets;
     int64_t sets_room, caches; /* caches: bytes of wide chunk caches */
@@ -197,6 +199,10 @@ struct input_set {
     int64_t window_first, window_count;
     uint64_t *window; /* [INPUT_WINDOW], owned */
 };
+
+/* input_open.c: SEG_ERR_IO once the system has failed a read since the file was opened.  HDF5 may
+ * then keep parts of an object header, in which other attributes and links seem not to exist. */
+seg_status input_sound(const seg_input *in, const char *path);
 
 /* input_set.c */
 seg_status set_open(const seg_input *in, const char *path, input_set *set);

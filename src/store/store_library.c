@@ -9,13 +9,18 @@
 #include "store_internal.h"
 
 /* HDF5's error stack lives until the next call, so what it says is kept at once. */
+static const char system_mark[] = "error message = '";
 static char last_reason[400];
+static int system_failures;
 
 static herr_t keep_first(unsigned n, const H5E_error2_t *record, void *unused)
 {
     (void)unused;
-    if (n == 0)
-        (void)seg_text_copy(last_reason, sizeof last_reason, record->desc ? record->desc : "");
+    if (n > 0) return 0;
+    (void)seg_text_copy(last_reason, sizeof last_reason, record->desc ? record->desc : "");
+    if (!strstr(last_reason, system_mark)) return 0;
+    system_failures++;
+    seg_comm_skip_finalize(); /* HDF5 may not come to an end then */
     return 0;
 }
 
@@ -58,17 +63,21 @@ uint64_t seg_hash(const void *bytes, size_t size, uint64_t seed)
 
 const char *store_reason(char *buffer, size_t size, bool *system)
 {
-    static const char mark[] = "error message = '";
-    char *begin = strstr(last_reason, mark);
+    char *begin = strstr(last_reason, system_mark);
 
     if (system) *system = begin != NULL;
     if (begin) {
-        begin += sizeof mark - 1;
+        begin += sizeof system_mark - 1;
         begin[strcspn(begin, "'")] = '\0';
         return seg_text_clean(begin, buffer, size);
     }
     return seg_text_clean(*last_reason ? last_reason : "the HDF5 library gives no reason", buffer,
                           size);
+}
+
+int store_system_failures(void)
+{
+    return system_failures;
 }
 
 void store_forget_reason(void)

@@ -14,13 +14,15 @@ static store_kind link_kind(hid_t place, const char *name)
 {
     H5L_info_t info;
 
-    if (H5Lexists(place, name, H5P_DEFAULT) <= 0) return STORE_NOTHING;
-    if (H5Lget_info(place, name, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
-        return STORE_OTHER;
+    htri_t exists = H5Lexists(place, name, H5P_DEFAULT);
+    if (exists == 0) return STORE_NOTHING;
+    if (exists < 0 || H5Lget_info(place, name, &info, H5P_DEFAULT) < 0) return STORE_UNKNOWN;
+    if (info.type != H5L_TYPE_HARD) return STORE_OTHER;
 
     hid_t object = H5Oopen(place, name, H5P_DEFAULT);
+    if (object < 0) return STORE_UNKNOWN;
     H5I_type_t type = H5Iget_type(object);
-    if (object >= 0) (void)H5Oclose(object);
+    (void)H5Oclose(object);
     return type == H5I_GROUP ? STORE_GROUP : type == H5I_DATASET ? STORE_DATASET : STORE_OTHER;
 }
 
@@ -32,7 +34,7 @@ store_kind store_find(hid_t file, const char *path)
     if (strlen(path) >= sizeof part) return STORE_NOTHING;
     /* every beginning of the path must be a group behind hard links */
     for (size_t end = 0; path[end]; end += path[end] == '/') {
-        if (kind != STORE_GROUP) return STORE_NOTHING;
+        if (kind != STORE_GROUP) return kind == STORE_UNKNOWN ? kind : STORE_NOTHING;
         end += strcspn(path + end, "/");
         memcpy(part, path, end);
         part[end] = '\0';
