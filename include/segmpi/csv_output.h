@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "segmpi/comm.h"
-
-#define SEG_CSV_PATH 4096 /* bytes of a path, final NUL included */
+#include "segmpi/part.h"
 
 /* Bytes of a cell of `length` bytes of text at most. */
 #define SEG_CSV_TEXT(length) (2 * (length) + 3)
@@ -19,17 +18,14 @@
 char *seg_csv_put_text(char *to, const char *text, size_t length);
 char *seg_csv_put_int(char *to, int64_t value);
 
-/* A CSV file that is complete or absent: a temporary file beside the target until its commit. */
+/* A CSV file that is complete or absent. */
 typedef struct seg_csv_output {
-    const char *path; /* borrowed until the release */
-    bool root;        /* this rank creates, locks and names it */
-    bool force;
-    bool named;                   /* by this rank */
-    int file;                     /* -1: closed */
-    char temporary[SEG_CSV_PATH]; /* .NAME.part */
+    seg_part part;
+    bool root;  /* this rank creates and names it */
+    bool named; /* by this rank */
 } seg_csv_output;
 
-/* Collective.  SEG_ERR_CANTCREATE if `path` exists, unless `force`. */
+/* Collective.  SEG_ERR_CANTCREATE if `path` exists, unless `force`.  In any case to be released. */
 seg_status seg_csv_output_open(seg_comm *comm, const char *path, bool force, seg_csv_output *csv);
 /* Local. */
 seg_status seg_csv_output_put(const seg_csv_output *csv, const char *bytes, int64_t size,

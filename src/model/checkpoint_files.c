@@ -9,6 +9,7 @@
 
 #include "checkpoint_internal.h"
 #include "segmpi/memory.h"
+#include "segmpi/part.h"
 #include "segmpi/text.h"
 
 #define SUFFIX ".checkpoint-"
@@ -84,7 +85,7 @@ seg_status checkpoint_clean(const char *output, int next)
     char *path;
 
     SEG_TRY(checkpoint_path(output, next, &path));
-    seg_status status = seg_output_clean(path);
+    seg_status status = seg_part_clean(path);
     seg_free(path);
     SEG_TRY(status);
     return checkpoint_prune(output, 0);

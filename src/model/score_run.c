@@ -109,7 +109,7 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
 {
     seg_status status = SEG_OK;
     scorer s = { 0 };
-    seg_csv_output csv = { .file = -1 };
+    seg_csv_output csv = { .part.file = -1 };
     double begin;
 
     *summary = (seg_score_summary) { 0 };

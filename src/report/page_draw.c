@@ -70,18 +70,16 @@ static seg_status write_script(const page_data *data, const figure_kind *kind, c
 {
     char path[4096], *settings;
     size_t size;
-    FILE *out;
+    page_file file;
 
     c->n_names = 0;
     seg_status status = draw(data, kind, c, &settings, &size);
+    if (status == SEG_OK) status = page_file_open(&file);
     if (status == SEG_OK) {
         (void)snprintf(path, sizeof path, "%s/figures/%s%s.gp", folder, kind->name,
                        c->phone ? "-phone" : "");
-        status = page_file_open(path, &out);
-    }
-    if (status == SEG_OK) {
-        print_script(kind, c, settings, out);
-        status = page_file_close(out, path);
+        print_script(kind, c, settings, file.out);
+        status = page_file_close(&file, SEG_OK, path);
     }
     free(settings);
     return status;
@@ -90,14 +88,14 @@ static seg_status write_script(const page_data *data, const figure_kind *kind, c
 static seg_status write_sheets(const page_figure *figure, const char *folder)
 {
     char path[4096];
-    FILE *out;
+    page_file file;
 
     for (int i = 0; i < FIGURE_SHEETS && figure->sheet_name[i]; i++) {
         if (figure->sheet[i].failed) return SEG_ERR_MEMORY;
         (void)snprintf(path, sizeof path, "%s/figures/%s.tsv", folder, figure->sheet_name[i]);
-        SEG_TRY(page_file_open(path, &out));
-        sheet_print(&figure->sheet[i], '\t', out);
-        SEG_TRY(page_file_close(out, path));
+        SEG_TRY(page_file_open(&file));
+        sheet_print(&figure->sheet[i], '\t', file.out);
+        SEG_TRY(page_file_close(&file, SEG_OK, path));
     }
     return SEG_OK;
 }
@@ -229,6 +227,7 @@ seg_status page_inline(const page_data *data, const figure_kind *kind, const cha
     page_put(out, " aria-label=\"$\">\n", title);
     put_drawing(in, &c, out);
     fputs("</svg>\n", out);
+    if (ferror(in)) status = SEG_FAIL(SEG_ERR_IO, "cannot read the drawing of '%s'", kind->name);
 done:
     if (in) (void)fclose(in);
     free(settings);

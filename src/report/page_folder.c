@@ -1,6 +1,5 @@
-/* The folder of a report: complete, or not there.  It is made beside its target and then takes its
- * name; an old report is moved aside first and removed last.  A folder that holds anything which
- * is not of a report is never replaced. */
+/* The folder of a report: complete, or not there.  A folder that holds anything which is not of a
+ * report is never replaced. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,28 +10,40 @@
 
 #include "page_internal.h"
 #include "segmpi/log.h"
-#include "segmpi/memory.h"
+#include "segmpi/part.h"
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
 #define PATH 4000
 
-seg_status page_file_open(const char *path, FILE **out)
+seg_status page_file_open(page_file *file)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    *out = file < 0 ? NULL : fdopen(file, "w");
-    if (*out) return SEG_OK;
-    if (file >= 0) (void)close(file);
-    return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot create '%s': %s", path, strerror(errno));
+    *file = (page_file) { .out = NULL };
+    file->out = open_memstream(&file->text, &file->size);
+    return file->out ? SEG_OK : SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a page");
 }
 
-seg_status page_file_close(FILE *file, const char *path)
+static seg_status write_new(const page_file *file, const char *path)
 {
-    bool good = ferror(file) == 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    int made = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
 
-    if (fclose(file) == 0 && good) return SEG_OK;
-    return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+    if (made < 0)
+        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot create '%s': %s", path, strerror(errno));
+    seg_status status = seg_file_write(made, file->text, (int64_t)file->size, 0, path);
+    if (close(made) != 0 && status == SEG_OK)
+        status = SEG_FAIL(SEG_ERR_IO, "cannot close '%s': %s", path, strerror(errno));
+    return status;
+}
+
+seg_status page_file_close(page_file *file, seg_status status, const char *path)
+{
+    bool good = ferror(file->out) == 0;
+
+    good = fclose(file->out) == 0 && good;
+    if (status == SEG_OK && !good) status = SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a page");
+    if (status == SEG_OK) status = write_new(file, path);
+    free(file->text);
+    return status;
 }
 
 /* ---- what a report consists of ---- */
@@ -101,6 +112,7 @@ static seg_status check_old(const char *folder)
                     other);
 }
 
+/* What a replaced report consists of; what else has come into its folder stays. */
 static void remove_report(const char *folder)
 {
     char figures[PATH + 200], other[300];
@@ -117,24 +129,22 @@ static void remove_report(const char *folder)
 static seg_status write_page(const page_data *data, const char *folder, bool drawn)
 {
     char path[PATH + 200];
-    FILE *out;
+    page_file file;
 
     (void)snprintf(path, sizeof path, "%s/report.html", folder);
-    SEG_TRY(page_file_open(path, &out));
-    seg_status status = page_write(data, folder, drawn, out);
-    seg_status closed = page_file_close(out, path);
-    return status != SEG_OK ? status : closed;
+    SEG_TRY(page_file_open(&file));
+    return page_file_close(&file, page_write(data, folder, drawn, file.out), path);
 }
 
 static seg_status write_card(const page_data *data, const char *folder)
 {
     char path[PATH + 200];
-    FILE *out;
+    page_file file;
 
     (void)snprintf(path, sizeof path, "%s/model_card.md", folder);
-    SEG_TRY(page_file_open(path, &out));
-    card_markdown(data, out);
-    SEG_TRY(page_file_close(out, path));
+    SEG_TRY(page_file_open(&file));
+    card_markdown(data, file.out);
+    SEG_TRY(page_file_close(&file, SEG_OK, path));
     (void)snprintf(path, sizeof path, "%s/model_card.json", folder);
     seg_json *json = card_json(data);
     seg_status status = seg_json_write(json, path, false);
@@ -146,21 +156,27 @@ static seg_status write_profiles(const page_data *data, const char *folder)
 {
     char path[PATH + 200];
     page_sheet sheet = { 0 };
-    FILE *out;
+    page_file file;
 
     (void)snprintf(path, sizeof path, "%s/profiles.csv", folder);
     page_profiles(data, &sheet);
-    seg_status status = sheet.failed ? SEG_ERR_MEMORY : page_file_open(path, &out);
+    seg_status status = sheet.failed ? SEG_ERR_MEMORY : page_file_open(&file);
     if (status == SEG_OK) {
-        sheet_print(&sheet, ',', out);
-        status = page_file_close(out, path);
+        sheet_print(&sheet, ',', file.out);
+        status = page_file_close(&file, SEG_OK, path);
     }
     sheet_release(&sheet);
     return status;
 }
 
+static seg_status remove_file(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_IO, "cannot remove '%s': %s", path, strerror(errno));
+}
+
 /* The phone's pictures stand in the page, and nowhere else. */
-static void remove_phone(const char *folder)
+static seg_status remove_phone(const char *folder)
 {
     static const char *const endings[] = { "svg", "gp" };
     char path[PATH + 200];
@@ -169,8 +185,9 @@ static void remove_phone(const char *folder)
         for (int e = 0; e < 2; e++) {
             (void)snprintf(path, sizeof path, "%s/figures/%s-phone.%s", folder,
                            figure_kinds[i]->name, endings[e]);
-            (void)unlink(path);
+            SEG_TRY(remove_file(path));
         }
+    return SEG_OK;
 }
 
 static seg_status fill_folder(const page_data *data, const char *folder)
@@ -186,24 +203,9 @@ static seg_status fill_folder(const page_data *data, const char *folder)
         seg_log_note("gnuplot is not installed: the report has tables in place of figures; on "
                      "Debian: apt-get install gnuplot-nox");
     SEG_TRY(write_page(data, folder, drawn));
-    remove_phone(folder);
+    SEG_TRY(remove_phone(folder));
     SEG_TRY(write_card(data, folder));
     return write_profiles(data, folder);
-}
-
-/* `part` becomes `target`; an old report is moved to `old` before and removed afterwards. */
-static seg_status put_in_place(const char *part, const char *target, const char *old, bool force)
-{
-    bool was_there = force && rename(target, old) == 0;
-
-    if (rename(part, target) != 0) {
-        int error = errno;
-        if (was_there) (void)rename(old, target);
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot put '%s' in place: %s", target,
-                        strerror(error));
-    }
-    if (was_there) remove_report(old);
-    return SEG_OK;
 }
 
 static seg_status check_target(const char *target, bool force)
@@ -221,30 +223,51 @@ static seg_status check_target(const char *target, bool force)
     return check_old(target);
 }
 
+static bool sync_entry(const char *path, const char *name, bool in_figures)
+{
+    return (!in_figures && strcmp(name, "figures") == 0) || seg_file_sync(path) == SEG_OK;
+}
+
+/* All files, gnuplot's too, then the names of them. */
+static seg_status sync_report(const seg_part *part)
+{
+    char figures[PATH + 200], other[300];
+
+    (void)snprintf(figures, sizeof figures, "%s/figures", part->temp);
+    if (!for_all(figures, true, sync_entry, other, sizeof other) ||
+        !for_all(part->temp, false, sync_entry, other, sizeof other))
+        return SEG_ERR_IO;
+    SEG_TRY(seg_file_sync(figures));
+    return seg_part_sync(part);
+}
+
+/* The target is looked at once more, as drawing takes its time. */
+static seg_status publish(seg_part *part)
+{
+    SEG_TRY(sync_report(part));
+    SEG_TRY(check_target(part->path, part->force));
+    SEG_TRY(seg_part_publish(part));
+    if (*part->temp) remove_report(part->temp);
+    return SEG_OK;
+}
+
 seg_status page_folder_write(const page_data *data, const char *folder, bool force)
 {
-    char target[PATH], stem[PATH + 10], part[PATH + 20], old[PATH + 30];
+    seg_status status = SEG_OK;
+    seg_part part = { .file = -1 };
+    char target[PATH];
 
     (void)seg_text_copy(target, sizeof target, folder);
     for (size_t n = strlen(target); n > 1 && target[n - 1] == '/'; n--)
         target[n - 1] = '\0';
     SEG_TRY(check_target(target, force));
-    (void)snprintf(stem, sizeof stem, "%s.part.", target);
-    (void)seg_text_template(part, sizeof part, stem);
     mode_t mask = umask(077); /* for what gnuplot makes */
-    if (!mkdtemp(part)) {
-        int error = errno;
-        (void)umask(mask);
-        return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot create a folder beside '%s': %s", target,
-                        strerror(error));
-    }
-    seg_status status = fill_folder(data, part);
+    SEG_TRY_OR_DONE(seg_part_init(target, force, &part));
+    SEG_TRY_OR_DONE(seg_part_create(&part, true));
+    SEG_TRY_OR_DONE(fill_folder(data, part.temp));
+    status = publish(&part);
+done:
     (void)umask(mask);
-    (void)snprintf(old, sizeof old, "%s.old", part);
-    if (status == SEG_OK) status = put_in_place(part, target, old, force);
-    if (status != SEG_OK) {
-        remove_phone(part);
-        remove_report(part);
-    }
+    seg_part_release(&part);
     return status;
 }

@@ -194,9 +194,15 @@ int figure_names_width(int n, const int *order, char *const *names, double size,
 
 /* The folder, complete or not there. */
 seg_status page_folder_write(const page_data *data, const char *folder, bool force);
-/* A file of mode 0600, complete and synced once it is closed. */
-seg_status page_file_open(const char *path, FILE **out);
-seg_status page_file_close(FILE *file, const char *path);
+/* A file, written in memory until it is closed under its name. */
+typedef struct page_file {
+    FILE *out;
+    char *text;
+    size_t size;
+} page_file;
+seg_status page_file_open(page_file *file);
+/* `status` says whether what was written is worth it; in any case the memory is freed. */
+seg_status page_file_close(page_file *file, seg_status status, const char *path);
 /* Draws all figures that apply with one gnuplot; false if it is not installed (nothing is drawn).
  */
 seg_status page_draw(const page_data *data, const char *folder, bool *drawn);

@@ -10,7 +10,7 @@ static seg_status open_object(const seg_output *out, const char *object, hid_t *
     if (*object && store_find(out->file, object) == STORE_NOTHING)
         SEG_TRY(skeleton_group(out, object));
     *id = H5Oopen(out->file, *object ? object : "/", H5P_DEFAULT);
-    return *id >= 0 ? SEG_OK : store_write_failed("open", object, out->path);
+    return *id >= 0 ? SEG_OK : store_write_failed("open", object, out->part.path);
 }
 
 /* Root.  Replaces an attribute of that name. */
@@ -26,7 +26,7 @@ static seg_status write_attribute(const seg_output *out, const char *object, con
     done = attribute >= 0 ? H5Awrite(attribute, type, value) : -1;
     if (attribute >= 0 && H5Aclose(attribute) < 0) done = -1;
     if (H5Oclose(id) < 0) done = -1;
-    return done >= 0 ? SEG_OK : store_write_failed("write attribute", name, out->path);
+    return done >= 0 ? SEG_OK : store_write_failed("write attribute", name, out->part.path);
 }
 
 static seg_status write_scalar(const seg_output *out, const char *object, const char *name,
@@ -103,7 +103,7 @@ static seg_status write_values(const seg_output *out, const char *object, int n)
     for (int i = 0; i < n; i++)
         values[i] = i;
     if (H5Tconvert(H5T_STD_I64LE, type, (size_t)n, values, NULL, H5P_DEFAULT) < 0)
-        status = store_write_failed("write attribute", "flag_values", out->path);
+        status = store_write_failed("write attribute", "flag_values", out->part.path);
     else
         status = write_attribute(out, object, "flag_values", type, space, values);
 done:

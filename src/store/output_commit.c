@@ -76,7 +76,7 @@ static seg_status finish_rows(seg_output *out)
     SEG_TRY(seg_fault("store_sync", SEG_ERR_IO));
     for (int i = 0; i < out->n_rows; i++)
         wrote = wrote || out->rows[i].n_runs > 0;
-    return wrote ? temp_sync(out) : SEG_OK;
+    return wrote ? seg_part_sync(&out->part) : SEG_OK;
 }
 
 /* Root.  Adds what the file says about itself. */
@@ -101,7 +101,7 @@ static seg_status find_ranges(const seg_output *out, int64_t *n, row_range *rang
     *n = 0;
     for (int i = 0; i < out->n_rows; i++) {
         hid_t set = H5Dopen2(out->file, out->rows[i].path, H5P_DEFAULT);
-        if (set < 0) return store_write_failed("open", out->rows[i].path, out->path);
+        if (set < 0) return store_write_failed("open", out->rows[i].path, out->part.path);
         range[*n] = (row_range) { .first = (int64_t)H5Dget_offset(set),
                                   .size = (int64_t)H5Dget_storage_size(set) };
         *n += range[*n].size > 0;
@@ -120,7 +120,7 @@ static seg_status write_seal(seg_output *out)
     SEG_TRY(seg_alloc(out->n_rows, sizeof *range, &range));
     SEG_TRY_OR_DONE(find_ranges(out, &n, range));
     SEG_TRY_OR_DONE(output_close(out));
-    SEG_TRY_OR_DONE(seal_write(out->lock, n, range, out->path));
+    SEG_TRY_OR_DONE(seal_write(out->part.file, n, range, out->part.path));
 done:
     seg_free(range);
     return status;
@@ -134,18 +134,19 @@ static seg_status of_storage(const seg_output *out, seg_status status)
     if (status != SEG_ERR_DATA) return status;
     memcpy(what, seg_error_get()->text, sizeof what);
     seg_error_clear();
-    return SEG_FAIL(SEG_ERR_IO, "'%s' does not read back as it was written: %s", out->path, what);
+    return SEG_FAIL(SEG_ERR_IO, "'%s' does not read back as it was written: %s", out->part.path,
+                    what);
 }
 
 static seg_status seal(seg_output *out)
 {
     SEG_TRY(seg_fault("store_seal", SEG_ERR_IO));
     if (!out->root) return SEG_OK;
-    if (out->file < 0) out->file = store_open_serial(out->temp, H5F_ACC_RDWR);
-    if (out->file < 0) return store_write_failed("open", "temporary file", out->path);
+    if (out->file < 0) out->file = store_open_serial(out->part.temp, H5F_ACC_RDWR);
+    if (out->file < 0) return store_write_failed("open", "temporary file", out->part.path);
     SEG_TRY(of_storage(out, write_content(out)));
     SEG_TRY(write_seal(out));
-    return temp_sync(out);
+    return seg_part_sync(&out->part);
 }
 
 static seg_status read_back_rows(seg_input *in, const row_array *a)
@@ -169,9 +170,9 @@ static seg_status read_back(seg_comm *comm, const seg_output *out)
     seg_input *in = NULL;
 
     SEG_TRY(seg_fault("store_verify", SEG_ERR_IO));
-    seg_status status = seg_input_open(out->temp, &in);
+    seg_status status = seg_input_open(out->part.temp, &in);
     if (status == SEG_OK && seg_comm_rank(comm) == 1 % seg_comm_size(comm))
-        status = content_verify(in->file, out->path);
+        status = content_verify(in->file, out->part.path);
     for (int i = 0; i < out->n_rows && status == SEG_OK; i++)
         status = read_back_rows(in, &out->rows[i]);
     seg_input_close(in);
@@ -184,7 +185,7 @@ static seg_status publish(seg_output *out)
 {
     if (!out->root) return SEG_OK;
     SEG_TRY(seg_fault("store_rename", SEG_ERR_IO));
-    return temp_publish(out);
+    return seg_part_publish(&out->part);
 }
 
 seg_status seg_output_divert(seg_comm *comm, seg_output *out, const char *path)
@@ -192,9 +193,9 @@ seg_status seg_output_divert(seg_comm *comm, seg_output *out, const char *path)
     char *copy = NULL;
 
     SEG_TRY(seg_agree(comm, seg_text_duplicate(path, &copy)));
-    seg_free(out->path);
-    out->path = copy;
-    out->force = out->partial = true;
+    seg_free(out->part.path);
+    out->part.path = copy;
+    out->part.force = out->partial = true;
     return SEG_OK;
 }
 
@@ -212,7 +213,7 @@ seg_status seg_output_end_rows(seg_comm *comm, seg_output *out, seg_status local
 
 seg_status seg_output_read(const seg_output *out, seg_input **in)
 {
-    return of_storage(out, seg_input_open(out->temp, in));
+    return of_storage(out, seg_input_open(out->part.temp, in));
 }
 
 /* Local. */
@@ -220,8 +221,8 @@ static seg_status open_again(seg_output *out)
 {
     SEG_TRY(seg_fault("resume_output", SEG_ERR_IO));
     if (!out->root) return SEG_OK;
-    out->file = store_open_serial(out->temp, H5F_ACC_RDWR);
-    return out->file >= 0 ? SEG_OK : store_write_failed("open", "temporary file", out->path);
+    out->file = store_open_serial(out->part.temp, H5F_ACC_RDWR);
+    return out->file >= 0 ? SEG_OK : store_write_failed("open", "temporary file", out->part.path);
 }
 
 seg_status seg_output_resume(seg_comm *comm, seg_output *out, seg_status local)

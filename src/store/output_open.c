@@ -19,10 +19,10 @@ static seg_status create_file(seg_output *out)
         H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&
         H5Pset_link_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0 &&
         H5Pset_attr_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0)
-        out->file = H5Fcreate(out->temp, H5F_ACC_TRUNC, fcpl, fapl);
+        out->file = H5Fcreate(out->part.temp, H5F_ACC_TRUNC, fcpl, fapl);
     if (fapl >= 0) H5Pclose(fapl);
     if (fcpl >= 0) H5Pclose(fcpl);
-    return out->file >= 0 ? SEG_OK : store_write_failed("create", "temporary file", out->path);
+    return out->file >= 0 ? SEG_OK : store_write_failed("create", "temporary file", out->part.path);
 }
 
 /* Local, every rank. */
@@ -32,10 +32,8 @@ static seg_status output_new(seg_comm *comm, const char *path, bool force, seg_o
     SEG_TRY(seg_alloc(1, sizeof **made, made));
     seg_output *out = *made;
     out->root = seg_comm_rank(comm) == 0;
-    out->force = force;
-    out->lock = -1;
     out->file = -1;
-    return seg_text_duplicate(path, &out->path);
+    return seg_part_init(path, force, &out->part);
 }
 
 /* Local.  Root makes the file with what every file carries. */
@@ -43,23 +41,10 @@ static seg_status output_create(seg_output *out, const char *format)
 {
     SEG_TRY(seg_fault("store_create", SEG_ERR_CANTCREATE));
     if (!out->root) return SEG_OK;
-    SEG_TRY(temp_create(out));
+    SEG_TRY(seg_part_create(&out->part, false));
     SEG_TRY(create_file(out));
     SEG_TRY(seg_output_attr_text(out, "", "format", format));
     return seg_output_attr_text(out, "", "format_version", STORE_VERSION);
-}
-
-/* Collective.  Every rank learns the random name. */
-static seg_status share_name(seg_comm *comm, seg_output *out)
-{
-    int64_t size = out->root ? (int64_t)strlen(out->temp) + 1 : 0;
-    seg_status local = SEG_OK;
-
-    seg_bcast(comm, &size, sizeof size);
-    if (!out->root) local = seg_alloc(size, 1, &out->temp);
-    SEG_TRY(seg_agree(comm, local));
-    seg_bcast(comm, out->temp, size);
-    return SEG_OK;
 }
 
 seg_status seg_output_open(seg_comm *comm, const char *path, const char *format, bool force,
@@ -71,7 +56,7 @@ seg_status seg_output_open(seg_comm *comm, const char *path, const char *format,
     *out = NULL;
     SEG_TRY_OR_DONE(seg_agree(comm, output_new(comm, path, force, &made)));
     SEG_TRY_OR_DONE(seg_agree(comm, output_create(made, format)));
-    SEG_TRY_OR_DONE(share_name(comm, made));
+    seg_bcast(comm, made->part.temp, (int64_t)strlen(path) + SEG_PART_LETTERS); /* random */
     *out = made;
     made = NULL;
 done:
@@ -87,16 +72,14 @@ seg_status output_close(seg_output *out)
     out->writing = false;
     if (file < 0 || H5Fclose(file) >= 0) return SEG_OK;
     seg_comm_skip_finalize(); /* would close it again */
-    return store_write_failed("close", "temporary file", out->path);
+    return store_write_failed("close", "temporary file", out->part.path);
 }
 
 void seg_output_free(seg_output *out)
 {
     if (!out) return;
     (void)output_close(out);
-    if (out->root) temp_remove(out);
     rows_release(out);
-    seg_free(out->path);
-    seg_free(out->temp);
+    seg_part_release(&out->part);
     seg_free(out);
 }

@@ -54,14 +54,14 @@ static seg_status open_file(seg_comm *comm, seg_output *out)
     if (list >= 0 && H5Pset_fapl_mpio(list, self, MPI_INFO_NULL) >= 0 &&
         H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) >= 0 &&
         H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0)
-        out->file = H5Fopen(out->temp, H5F_ACC_RDWR, list);
+        out->file = H5Fopen(out->part.temp, H5F_ACC_RDWR, list);
     if (list >= 0) (void)H5Pclose(list);
     out->writing = out->file >= 0;
     if (out->writing) return SEG_OK;
     return SEG_FAIL(SEG_ERR_IO,
                     "this rank cannot open what rank 0 has created for '%s': %s; put it on a file "
                     "system that all nodes share",
-                    out->path, store_reason(reason, sizeof reason, NULL));
+                    out->part.path, store_reason(reason, sizeof reason, NULL));
 }
 
 static seg_status open_array(const seg_output *out, row_array *array)
@@ -74,7 +74,7 @@ static seg_status open_array(const seg_output *out, row_array *array)
     array->sums = H5Dopen2(out->file, sums, H5P_DEFAULT);
     array->mem_type = store_type(array->type, array->width);
     if (array->set < 0 || array->sums < 0 || array->mem_type < 0)
-        return store_write_failed("open", array->path, out->path);
+        return store_write_failed("open", array->path, out->part.path);
     space = H5Dget_space(array->set);
     array->rank = H5Sget_simple_extent_dims(space, array->dim, NULL);
     H5Sclose(space);
@@ -100,7 +100,7 @@ static seg_status close_skeleton(seg_output *out)
     if (!out->root) return SEG_OK;
     SEG_TRY(output_close(out));
     SEG_TRY(seg_fault("store_space", SEG_ERR_IO));
-    return temp_reserve(out);
+    return output_reserve(out);
 }
 
 seg_status seg_output_start_rows(seg_comm *comm, seg_output *out, seg_status local)
@@ -122,7 +122,7 @@ static seg_status write_slices(const seg_output *out, const row_array *a, int64_
     for (int64_t n; count > 0; first += n, count -= n, data += n * a->row_bytes) {
         n = count < most ? count : most;
         if (store_write_rows(a->set, a->mem_type, a->rank, a->dim, first, n, data) < 0)
-            return store_write_failed("write rows of", a->path, out->path);
+            return store_write_failed("write rows of", a->path, out->part.path);
     }
     return SEG_OK;
 }
@@ -181,7 +181,7 @@ static seg_status write_sums(const seg_output *out, const row_array *a)
     for (int64_t r = 0; r < a->n_runs; sum += a->run[r].count, r++)
         if (store_write_rows(a->sums, H5T_STD_U64LE, 1, NULL, a->run[r].first, a->run[r].count,
                              sum) < 0)
-            return store_write_failed("write checksums of", a->path, out->path);
+            return store_write_failed("write checksums of", a->path, out->part.path);
     return SEG_OK;
 }
 
@@ -205,5 +205,5 @@ seg_status rows_close(seg_output *out)
     }
     if (closed) return output_close(out);
     seg_comm_skip_finalize();
-    return store_write_failed("close", "row arrays", out->path);
+    return store_write_failed("close", "row arrays", out->part.path);
 }

@@ -10,7 +10,7 @@
 
 static seg_status failed(const seg_output *out, const char *path)
 {
-    return store_write_failed("create", path, out->path);
+    return store_write_failed("create", path, out->part.path);
 }
 
 static seg_status create_group(const seg_output *out, const char *path)
@@ -143,7 +143,7 @@ static seg_status fill(const seg_output *out, const char *path, hid_t set, hid_t
 {
     herr_t written =
         length_of(set) > 0 ? H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0;
-    seg_status status = written >= 0 ? SEG_OK : store_write_failed("write", path, out->path);
+    seg_status status = written >= 0 ? SEG_OK : store_write_failed("write", path, out->part.path);
 
     if (H5Dclose(set) < 0 && status == SEG_OK) status = failed(out, path);
     return status;

@@ -88,7 +88,7 @@ seg_status seg_generate(seg_comm *comm, int64_t n, uint64_t seed, seg_provenance
                         seg_output *out, const char *csv_path, bool force)
 {
     seg_status status = SEG_OK;
-    seg_csv_output csv = { .file = -1 };
+    seg_csv_output csv = { .part.file = -1 };
     seg_generator g;
 
     if (n < 1) return SEG_FAIL(SEG_ERR_USAGE, "the number of clients must be at least 1");
