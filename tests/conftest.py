@@ -11,10 +11,10 @@ TOP = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def environment():
-    """the environment after jobs/mpi-env.sh, as a user's job has it"""
+    """the environment after jobs/mpi-env.sh, as a user's job has it; no job of any launcher takes longer than a minute"""
     script = f". '{TOP}/jobs/mpi-env.sh' && env -0"
     text = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
-    return dict(line.split("=", 1) for line in text.split("\0") if line)
+    return {**dict(line.split("=", 1) for line in text.split("\0") if line), "MPIEXEC_TIMEOUT": "60"}
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +32,9 @@ def segmpi(environment, program):
     and returncode.  Without `ranks` there is no launcher.  Unless ok=False, anything but exit code 0 is a failure."""
 
     def run(*words, ranks=None, ok=True, env=None, timeout=120, **options):
-        launcher = [] if ranks is None else ["mpirun", "-n", str(ranks), "--timeout", str(timeout)]
+        launcher = [] if ranks is None else ["mpirun", "-n", str(ranks)]
         command = [str(word) for word in (*launcher, program, *words)]
-        result = subprocess.run(command, env={**environment, **(env or {})}, stdin=subprocess.DEVNULL,
+        result = subprocess.run(command, env={**environment, "MPIEXEC_TIMEOUT": str(timeout), **(env or {})}, stdin=subprocess.DEVNULL,
                                 capture_output=True, text=True, timeout=timeout + 10, **options)
         if ok and result.returncode != 0:
             pytest.fail(f"exit code {result.returncode} of: {' '.join(command)}\n{result.stdout}{result.stderr}")

@@ -208,7 +208,7 @@ def test_ranks_that_see_other_files_are_refused(environment, program, months, tm
         shutil.copy(months / old, tmp_path / str(rank) / "old.h5")
     one = ["-n", "1", "-wdir"]
     tail = [program, "compare", "old.h5", months / "new.h5"]
-    words = ["mpirun", "--timeout", "60", *one, tmp_path / "0", *tail, ":", *one, tmp_path / "1", *tail]
+    words = ["mpirun", *one, tmp_path / "0", *tail, ":", *one, tmp_path / "1", *tail]
     result = subprocess.run(list(map(str, words)), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert result.returncode == 65 and "do not see the same files" in messages(result)[0]
 

@@ -228,7 +228,7 @@ def test_no_permission_is_77(program, environment, segmpi, open_folder, ranks):
     (open_folder / "yours").chmod(0o555)
 
     def run(*words):
-        launcher = [] if ranks is None else ["mpirun", "-n", str(ranks), "--timeout", "50"]
+        launcher = [] if ranks is None else ["mpirun", "-n", str(ranks)]
         return subprocess.run([*launcher, binary, *map(str, words)], capture_output=True, text=True, timeout=60,
                               cwd=open_folder, env={**environment, "HOME": str(open_folder)}, **who)
 
@@ -275,7 +275,7 @@ def test_a_full_disk_is_74(program, environment, inputs, tmp_path, command, rank
               ' shift; "$@"; code=$?; ls -A "$0"; exit $code')
     words = [word.format(disk) for word in FULL[command]]
     run = ["unshare", "-m", "sh", "-c", script, disk, str(kilobytes)]
-    run += ["mpirun", "-n", str(ranks), "--timeout", "50", program, *words, "--quiet"]
+    run += ["mpirun", "-n", str(ranks), program, *words, "--quiet"]
     result = subprocess.run(run, capture_output=True, text=True, timeout=60, cwd=inputs, env=environment)
     assert result.returncode == 74, result.stderr
     assert len(messages(result)) == 1 and "No space left on device" in result.stderr, result.stderr

@@ -201,3 +201,21 @@ def test_a_bad_option_file_is_one_message_with_its_line(segmpi, tmp_path, text, 
 def test_a_bad_variable_is_named(segmpi):
     result = segmpi("fit", "a.h5", "-o", "m.h5", env={"SEGMPI_N_CLUSTERS": "0"}, ok=False)
     assert result.returncode == 64 and "variable SEGMPI_N_CLUSTERS" in result.stderr
+
+
+# ---- the recipe for Spack ----
+
+
+def test_the_recipe_for_spack_names_options_of_this_build():
+    """read with a stand-in for Spack: it is Python that runs, and what it defines is in CMakeLists.txt"""
+    said, cmake = [], (TOP / "CMakeLists.txt").read_text()
+    names = {name: lambda *words, **more: said.append(words[0]) for name in ("version", "variant", "depends_on")}
+    source = (TOP / "jobs/packaging/spack/packages/segmpi/package.py").read_text()
+    exec(source.replace("from spack.package import *", "").replace("(CMakePackage)", ""), names)
+    assert {"main", "figures", "tests", "hdf5@1.10: +mpi +hl"} <= set(said)
+    place = type("place", (), {"mpicc": "mpicc", "prefix": type("prefix", (), {"include": "include"})})
+    package = names["Segmpi"]()
+    package.spec = {"mpi": place, "hdf5": place, "random123": place}
+    package.define = package.define_from_variant = lambda name, value: name
+    ours = [name for name in package.cmake_args() if name not in ("MPI_C_COMPILER", "HDF5_ROOT")]
+    assert ours and all(name in cmake for name in ours)

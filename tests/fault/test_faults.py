@@ -180,7 +180,7 @@ def run(environment, program, inputs, tmp_path):
     def start(words, folder, fault, env):
         words = [re.sub(r"\{(.*)\}", rf"{inputs}/\1", word) for word in words]
         everything = {**environment, "SEGMPI_FAULT": fault, **env}
-        return subprocess.Popen(["mpirun", "-n", str(RANKS), "--timeout", "50", program, *words], cwd=folder,
+        return subprocess.Popen(["mpirun", "-n", str(RANKS), program, *words], cwd=folder,
                                 env=everything, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                 stderr=subprocess.PIPE, text=True, start_new_session=True)
 

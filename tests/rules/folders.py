@@ -9,11 +9,11 @@ COMMON = {"README.md", "CMakeLists.txt"}  # the names that every folder may have
 
 
 def check_readme(top, folder):
-    """the folder's own; deeper down a line in that of the folder above is enough"""
+    """the folder's own; deeper down a line in that of a folder above is enough"""
     if (top / folder / "README.md").exists():
         return
-    above = top / folder.parent / "README.md"
-    named = above.exists() and f"{folder.name}/" in text_of(top, above.relative_to(top))
+    above = [place / "README.md" for place in folder.parents if (top / place / "README.md").exists() and place.parts]
+    named = any(f"{folder.name}/" in text_of(top, readme) for readme in above)
     if len(folder.parts) == 1 or folder.parts[0] == "src" or not named:
         yield folder, 0, "has no README.md"
 
