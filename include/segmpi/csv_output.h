@@ -31,10 +31,8 @@ seg_status seg_csv_output_open(seg_comm *comm, const char *path, bool force, seg
 seg_status seg_csv_output_put(const seg_csv_output *csv, const char *bytes, int64_t size,
                               int64_t offset);
 seg_status seg_csv_output_sync(seg_csv_output *csv);
-/* Collective.  Gives the file its name. */
+/* Collective.  Gives the file, which is synced, its name; after the HDF5 output beside it has its
+ * own, so that new CSV never stands beside an old one. */
 seg_status seg_csv_output_commit(seg_comm *comm, seg_csv_output *csv);
-/* Local.  Takes the name back, if no older file had it; for when the output beside it fails after
- * all. */
-void seg_csv_output_withdraw(const seg_csv_output *csv);
 /* Local.  Removes what was not committed. */
 void seg_csv_output_release(seg_csv_output *csv);

@@ -88,7 +88,8 @@ static void sum_up(seg_comm *comm, const scorer *s, double seconds, seg_score_su
     seg_max_double(comm, &summary->seconds, 1);
 }
 
-/* Collective.  What can only be written when the rows are known, and the commit. */
+/* Collective.  What can only be written when the rows are known, and the names: first that of the
+ * scores, so that a new CSV file never stands beside old ones. */
 static seg_status finish(seg_comm *comm, const scorer *s, const seg_reference *reference,
                          seg_csv_output *csv, seg_provenance *provenance, seg_output *out)
 {
@@ -98,9 +99,10 @@ static seg_status finish(seg_comm *comm, const scorer *s, const seg_reference *r
     provenance->input_fingerprint = seg_table_fingerprint_of(comm, scoring->table, s->content);
     SEG_TRY(seg_output_resume(comm, out, SEG_OK));
     SEG_TRY(seg_agree(comm, score_write_small(reference, provenance, out)));
-    if (scoring->csv_path) SEG_TRY(seg_csv_output_commit(comm, csv));
-    seg_status status = seg_output_commit(comm, out, SEG_OK);
-    if (scoring->csv_path && status != SEG_OK) seg_csv_output_withdraw(csv);
+    SEG_TRY(seg_output_commit(comm, out, SEG_OK));
+    if (!scoring->csv_path) return SEG_OK;
+    seg_status status = seg_csv_output_commit(comm, csv);
+    if (status != SEG_OK) seg_error_while("naming the CSV file of scores that are written");
     return status;
 }
 

@@ -59,11 +59,6 @@ seg_status seg_csv_output_commit(seg_comm *comm, seg_csv_output *csv)
     return seg_agree(comm, give_name(csv));
 }
 
-void seg_csv_output_withdraw(const seg_csv_output *csv)
-{
-    if (csv->named && !csv->part.force) (void)unlink(csv->part.path);
-}
-
 void seg_csv_output_release(seg_csv_output *csv)
 {
     seg_part_release(&csv->part);

@@ -104,9 +104,9 @@ seg_status seg_generate(seg_comm *comm, int64_t n, uint64_t seed, seg_provenance
     seg_phase_begin("writing CSV");
     if (csv_path) SEG_TRY_OR_DONE(seg_generate_csv_write(comm, &g, n, &csv));
     seg_phase_begin("checking and syncing");
-    if (csv_path) SEG_TRY_OR_DONE(seg_csv_output_commit(comm, &csv));
-    status = seg_output_commit(comm, out, SEG_OK);
-    if (csv_path && status != SEG_OK) seg_csv_output_withdraw(&csv);
+    SEG_TRY_OR_DONE(seg_output_commit(comm, out, SEG_OK));
+    if (csv_path) status = seg_csv_output_commit(comm, &csv);
+    if (status != SEG_OK) seg_error_while("naming the CSV file of clients that are written");
     seg_phase_end();
 done:
     seg_csv_output_release(&csv);

@@ -129,6 +129,23 @@ def test_segments_as_csv(segmpi, folder, new):
     assert (folder / "out.csv").read_text().splitlines()[-1].startswith(f"5000,{new['segment'][-1]},")
 
 
+def test_new_csv_never_stands_beside_old_scores(segmpi, folder, new):
+    """scores and CSV are complete before either has its name, the scores first; needs injected faults"""
+    out = [folder / "pair.h5", folder / "pair.csv"]
+    words = ["score", folder / "model.h5", folder / "new.h5", "-o", out[0], "--csv", out[1], "--force"]
+    if segmpi("score", *words[1:], env={"SEGMPI_FAULT": "score_rows"}, ok=False).returncode == 0:
+        pytest.skip("built without faults")
+    for name, renewed in (("store_rename", [False, False]), ("generate_csv_rename", [True, False])):
+        for path in out:
+            path.write_text("old")
+        found = segmpi(*words, env={"SEGMPI_FAULT": name}, ranks=2, ok=False)
+        assert found.returncode == 74 and len(messages(found)) == 1
+        assert [path.read_bytes() != b"old" for path in out] == renewed
+        assert ("naming the CSV file of scores that are written" in found.stderr) == renewed[0]
+    assert segmpi("inspect", "--check", out[0]).returncode == 0
+    assert [path.name for path in folder.iterdir() if ".pair" in path.name] == []
+
+
 def test_ids_do_not_leak(segmpi, folder):
     (folder / "canary.csv").write_text((folder / "text.csv").read_text().replace("id-1,", "CANARY-1,", 1))
     found = segmpi("score", folder / "model.h5", folder / "canary.csv", "-o", folder / "canary.h5", "--verbose",
