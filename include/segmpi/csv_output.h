@@ -21,8 +21,7 @@ char *seg_csv_put_int(char *to, int64_t value);
 /* A CSV file that is complete or absent. */
 typedef struct seg_csv_output {
     seg_part part;
-    bool root;  /* this rank creates and names it */
-    bool named; /* by this rank */
+    bool root; /* this rank creates and names it */
 } seg_csv_output;
 
 /* Collective.  SEG_ERR_CANTCREATE if `path` exists, unless `force`.  In any case to be released. */

@@ -45,13 +45,12 @@ seg_status seg_csv_output_sync(seg_csv_output *csv)
     return SEG_FAIL(SEG_ERR_IO, "cannot close '%s': %s", csv->part.path, strerror(errno));
 }
 
+/* Root alone, so that nobody can fail once the name is given. */
 static seg_status give_name(seg_csv_output *csv)
 {
-    SEG_TRY(seg_fault("generate_csv_rename", SEG_ERR_IO));
     if (!csv->root) return SEG_OK;
-    SEG_TRY(seg_part_publish(&csv->part));
-    csv->named = true;
-    return SEG_OK;
+    SEG_TRY(seg_fault("generate_csv_rename", SEG_ERR_IO));
+    return seg_part_publish(&csv->part);
 }
 
 seg_status seg_csv_output_commit(seg_comm *comm, seg_csv_output *csv)
