@@ -16,6 +16,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/e2e"))
 from judge import contents  # noqa: E402
 
+HEAD = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TOP, capture_output=True, text=True).stdout.strip()
 DOCUMENTED = {0, 1, 64, 65, 66, 71, 73, 74, 75, 76, 77, 78}
 FEW = ["-k", "3", "--n-init", "1", "--stability", "2"]
 OUT, JSON = ["-o", "out.h5"], ["--json", "out.json"]
