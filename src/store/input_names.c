@@ -75,16 +75,24 @@ seg_status seg_input_column_names(seg_input *in, const char *path, int *n, char 
 {
     input_set s;
     found_names found = { 0 };
+    herr_t scales = 0;
 
     *n = 0;
     *names = NULL;
     SEG_TRY(set_open(in, path, &s));
     if (s.shape.rank == 2 && s.shape.dim[1] > 0 && s.shape.dim[1] <= 1 << 24) {
         found.wanted = (int)s.shape.dim[1];
-        if (H5DSiterate_scales(s.set, 1, NULL, names_of_scale, &found) <= 0)
-            names_of_attributes(s.set, &found);
+        scales = H5DSiterate_scales(s.set, 1, NULL, names_of_scale, &found);
+        if (scales == 0) names_of_attributes(s.set, &found);
     }
     set_close(&s);
+    /* names that are there may not have been found */
+    seg_status status = scales < 0 ? store_read_failed("read the column names of", path, in->path)
+                                   : input_sound(in, path);
+    if (status != SEG_OK) {
+        seg_free(found.names);
+        return status;
+    }
     *n = found.n;
     *names = found.names;
     return SEG_OK;
