@@ -6,6 +6,7 @@ target_link_libraries(segmpi_shim PRIVATE ${CMAKE_DL_LIBS})
 
 seg_pytest(fault_faults 900 ${CMAKE_CURRENT_LIST_DIR}/test_faults.py)
 seg_pytest(fault_system_calls 300 ${CMAKE_CURRENT_LIST_DIR}/test_system_calls.py)
+seg_pytest(fault_allocations 300 ${CMAKE_CURRENT_LIST_DIR}/test_allocations.py)
 seg_pytest(fault_durability 300 ${CMAKE_CURRENT_LIST_DIR}/test_durability.py)
 seg_pytest(fault_deadline 300 ${CMAKE_CURRENT_LIST_DIR}/test_deadline.py)
 seg_pytest(fault_resume 300 ${CMAKE_CURRENT_LIST_DIR}/test_resume.py)
