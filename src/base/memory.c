@@ -3,6 +3,7 @@
 #include "segmpi/memory.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +13,35 @@
 #define HUGE_FROM ((size_t)1 << 22) /* smaller blocks gain nothing from huge pages */
 
 static int64_t now, peak;
+
+#ifdef SEG_FAULTS
+static int64_t calls;
+
+static void tell_calls(void)
+{
+    (void)fprintf(stderr, "%lld allocations\n", (long long)calls);
+}
+
+/* For tests: SEGMPI_ALLOC=N[+][:rank=R]: allocation N of that rank fails, or all from it on; with 0
+ * their number is told at the end. */
+static bool is_to_fail(void)
+{
+    const char *text = getenv("SEGMPI_ALLOC");
+
+    if (!text) return false;
+    char *end;
+    const int64_t wanted = strtoll(text, &end, 10);
+    const char *rank = strstr(end, ":rank=");
+    if (++calls == 1 && wanted == 0) (void)atexit(tell_calls);
+    if (wanted == 0 || (rank && strtol(rank + 6, NULL, 10) != seg_error_rank())) return false;
+    return *end == '+' ? calls >= wanted : calls == wanted;
+}
+#else
+static bool is_to_fail(void)
+{
+    return false;
+}
+#endif
 
 seg_status seg_alloc(int64_t count, size_t size, void *out)
 {
@@ -25,7 +55,7 @@ seg_status seg_alloc(int64_t count, size_t size, void *out)
     bool huge = bytes >= HUGE_FROM;
     void *block = NULL;
 
-    if (posix_memalign(&block, huge ? HUGE_PAGE : ALIGNMENT, bytes) != 0)
+    if (is_to_fail() || posix_memalign(&block, huge ? HUGE_PAGE : ALIGNMENT, bytes) != 0)
         return SEG_FAIL(SEG_ERR_MEMORY, "out of memory: no room for %zu more bytes, %lld in use",
                         bytes, (long long)now);
     if (huge) (void)madvise(block, bytes, MADV_HUGEPAGE); /* a wish; refusal costs speed only */

@@ -91,7 +91,6 @@ static seg_status write_sheets(const page_figure *figure, const char *folder)
     page_file file;
 
     for (int i = 0; i < FIGURE_SHEETS && figure->sheet_name[i]; i++) {
-        if (figure->sheet[i].failed) return SEG_ERR_MEMORY;
         (void)snprintf(path, sizeof path, "%s/figures/%s.tsv", folder, figure->sheet_name[i]);
         SEG_TRY(page_file_open(&file));
         sheet_print(&figure->sheet[i], '\t', file.out);

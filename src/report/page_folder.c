@@ -40,6 +40,7 @@ seg_status page_file_close(page_file *file, seg_status status, const char *path)
     bool good = ferror(file->out) == 0;
 
     good = fclose(file->out) == 0 && good;
+    if (status == SEG_OK) status = seg_error_get()->status; /* of a sheet without room */
     if (status == SEG_OK && !good) status = SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a page");
     if (status == SEG_OK) status = write_new(file, path);
     free(file->text);

@@ -94,7 +94,7 @@ typedef struct page_sheet {
     size_t used, size;
     struct page_cell *cell; /* owned */
     int n_cells, room, n_columns;
-    bool failed; /* out of memory; told by sheet_write() */
+    bool failed; /* out of memory: nothing is written of it, and the file fails */
 } page_sheet;
 
 void sheet_title(page_sheet *sheet, const char *title); /* of the next column, before all cells */
@@ -201,7 +201,8 @@ typedef struct page_file {
     size_t size;
 } page_file;
 seg_status page_file_open(page_file *file);
-/* `status` says whether what was written is worth it; in any case the memory is freed. */
+/* `status` says whether what was written is worth it, as does what has been told of a failure; in
+ * any case the memory is freed. */
 seg_status page_file_close(page_file *file, seg_status status, const char *path);
 /* Draws all figures that apply with one gnuplot; false if it is not installed (nothing is drawn).
  */

@@ -132,7 +132,7 @@ static void print_text(const char *text, char separator, FILE *out)
 
 void sheet_print(const page_sheet *sheet, char separator, FILE *out)
 {
-    for (int i = 0; i < sheet->n_cells; i++) {
+    for (int i = 0; i < sheet->n_cells && !sheet->failed; i++) {
         const page_cell *cell = &sheet->cell[i];
         if (cell->kind == CELL_TEXT)
             print_text(sheet->bytes + cell->text, separator, out);
@@ -165,6 +165,7 @@ void sheet_html(const page_sheet *sheet, FILE *out)
     char text[40];
     int n = sheet->n_columns;
 
+    if (sheet->failed) return;
     fputs("<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>", out);
     for (int i = 0; i < n; i++)
         page_put(out, "<th scope=\"col\">@</th>", sheet->bytes + sheet->cell[i].text);

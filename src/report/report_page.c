@@ -10,41 +10,46 @@
 
 /* ---- what is told ---- */
 
+/* Forgets that something is not there, and nothing else. */
+static seg_status optional(seg_status status)
+{
+    if (status != SEG_ERR_DATA) return status;
+    seg_error_clear();
+    return SEG_OK;
+}
+
 /* An attribute of provenance or provenance/run, "" if it is not there. */
-static void read_text(seg_input *in, const char *name, char *text, size_t size)
+static seg_status read_text(seg_input *in, const char *name, char *text, size_t size)
 {
     static const char *const groups[] = { "provenance", "provenance/run" };
 
     *text = '\0';
     for (int i = 0; i < 2; i++)
-        if (seg_input_has_attr(in, groups[i], name) &&
-            seg_input_attr_text(in, groups[i], name, text, size) == SEG_OK)
-            return;
-    seg_error_clear();
+        if (seg_input_has_attr(in, groups[i], name))
+            return optional(seg_input_attr_text(in, groups[i], name, text, size));
+    return SEG_OK;
 }
 
-static int64_t read_int(seg_input *in, const char *name)
+static seg_status read_origin(seg_input *in, page_origin *o)
 {
-    int64_t value = 0;
+    const struct {
+        const char *name;
+        char *text;
+        size_t size;
+    } texts[] = { { "version", o->version, sizeof o->version },
+                  { "created", o->created, sizeof o->created },
+                  { "input_name", o->input, sizeof o->input },
+                  { "input_fingerprint", o->input_fingerprint, sizeof o->input_fingerprint },
+                  { "command_line", o->command, sizeof o->command },
+                  { "options", o->options, sizeof o->options } };
 
-    if (seg_input_attr_int(in, "provenance", name, &value) != SEG_OK) seg_error_clear();
-    return value;
-}
-
-static void read_origin(seg_input *in, page_origin *o)
-{
-    if (seg_input_attr_text(in, "", "model_id", o->model_id, sizeof o->model_id) != SEG_OK)
-        seg_error_clear();
-    if (!seg_input_has(in, "provenance")) return;
-    read_text(in, "version", o->version, sizeof o->version);
-    read_text(in, "created", o->created, sizeof o->created);
-    read_text(in, "input_name", o->input, sizeof o->input);
-    read_text(in, "input_fingerprint", o->input_fingerprint, sizeof o->input_fingerprint);
-    read_text(in, "command_line", o->command, sizeof o->command);
-    read_text(in, "options", o->options, sizeof o->options);
-    o->seed = read_int(in, "seed");
-    o->rows_read = read_int(in, "rows_read");
-    o->rows_kept = read_int(in, "rows_kept");
+    SEG_TRY(optional(seg_input_attr_text(in, "", "model_id", o->model_id, sizeof o->model_id)));
+    if (!seg_input_has(in, "provenance")) return SEG_OK;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        SEG_TRY(read_text(in, texts[i].name, texts[i].text, texts[i].size));
+    SEG_TRY(optional(seg_input_attr_int(in, "provenance", "seed", &o->seed)));
+    SEG_TRY(optional(seg_input_attr_int(in, "provenance", "rows_read", &o->rows_read)));
+    return optional(seg_input_attr_int(in, "provenance", "rows_kept", &o->rows_kept));
 }
 
 /* Columns by effect, largest first; stable. */
@@ -71,7 +76,7 @@ seg_status seg_report_page(seg_input *in, const seg_page_opts *opts)
     page_data data = { .model = &model, .s = &model.segments };
 
     SEG_TRY_OR_DONE(seg_model_read(in, &model));
-    read_origin(in, &data.origin);
+    SEG_TRY_OR_DONE(read_origin(in, &data.origin));
     SEG_TRY_OR_DONE(sort_columns(&data));
     SEG_TRY_OR_DONE(page_change_read(opts->compared, opts->scores, &data));
     SEG_TRY_OR_DONE(page_folder_write(&data, opts->folder, opts->force));
