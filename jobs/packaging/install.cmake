@@ -14,28 +14,39 @@ function(segmpi_print name)
   set(segmpi_printed ${segmpi_printed} ${printed}/${name} PARENT_SCOPE)
 endfunction()
 
+# segmpi_zip(FILE NAME): as Debian wants it.
+function(segmpi_zip file name)
+  add_custom_command(OUTPUT ${printed}/${name}.gz COMMAND gzip -9nc ${file} > ${printed}/${name}.gz DEPENDS ${file}
+                     VERBATIM)
+  set(segmpi_printed ${segmpi_printed} ${printed}/${name}.gz PARENT_SCOPE)
+endfunction()
+
 segmpi_print(segmpi --completion)
+segmpi_zip(${CMAKE_CURRENT_LIST_DIR}/changelog changelog)
 segmpi_print(segmpi.1 --man)
+segmpi_zip(${printed}/segmpi.1 segmpi.1)
 file(GLOB commands CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/cmd_*.c)
 foreach(file ${commands})
   string(REGEX REPLACE ".*/cmd_(.*)\\.c" "\\1" command ${file})
   segmpi_print(segmpi-${command}.1 --man ${command})
+  segmpi_zip(${printed}/segmpi-${command}.1 segmpi-${command}.1)
 endforeach()
 add_custom_target(printed ALL DEPENDS ${segmpi_printed})
 
 install(TARGETS segmpi RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(DIRECTORY ${printed}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
+install(DIRECTORY ${printed}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1.gz")
 install(FILES ${printed}/segmpi DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md jobs/packaging/copyright ${printed}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY data/catalog data/schema data/sample DESTINATION ${segmpi_share})
 install(FILES data/README.md DESTINATION ${segmpi_share})
 install(DIRECTORY jobs DESTINATION ${segmpi_share}
-        FILES_MATCHING PATTERN "*.sbatch" PATTERN "job.sh" PATTERN "mpi-env.sh" PATTERN "README.md"
+        FILES_MATCHING PATTERN "job.sh" PATTERN "mpi-env.sh" PATTERN "README.md"
         PATTERN "packaging" EXCLUDE)
-install(PROGRAMS jobs/nightly.sh DESTINATION ${segmpi_share}/jobs)
+file(GLOB batch CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/jobs/*.sbatch)
+install(PROGRAMS ${batch} jobs/nightly.sh DESTINATION ${segmpi_share}/jobs)
 
 set(CPACK_GENERATOR DEB)
-set(CPACK_PACKAGE_CONTACT "segmpi maintainers <segmpi@localhost>")
+set(CPACK_PACKAGE_CONTACT "segmpi maintainers <maintainers@segmpi.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)

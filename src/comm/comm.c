@@ -96,6 +96,8 @@ const char *seg_comm_library(void)
 
     SEG_MPI(MPI_Get_library_version(text, &length));
     text[strcspn(text, ",\n")] = '\0'; /* the rest is the build's host and date */
+    for (char *tab = strchr(text, '\t'); tab; tab = strchr(tab, '\t'))
+        *tab = ' ';
     return text;
 }
 

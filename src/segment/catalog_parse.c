@@ -216,7 +216,7 @@ double catalog_fit(const catalog_entry *entry, const double *z)
     for (int i = 0; i < entry->n_terms; i++) {
         const catalog_term *term = &entry->term[i];
         double t = tanh(z[term->column]);
-        double fit = term->direction == CATALOG_AVERAGE ? 1 - fabs(t) : term->direction * t;
+        double fit = term->direction == CATALOG_AVERAGE ? 1 - fabs(t) : (int)term->direction * t;
         sum += term->weight * fit;
         weights += term->weight;
     }
@@ -234,7 +234,7 @@ bool catalog_holds(const catalog_entry *entry, const double *z)
             if (!(fabs(value) < 1)) return false;
             continue;
         }
-        if (!(term->direction * value > 0)) return false;
+        if (!((int)term->direction * value > 0)) return false;
         sum += term->weight * tanh(fabs(value));
         weights += term->weight;
     }

@@ -70,8 +70,8 @@ static void judge_mpi(seg_findings *findings)
                         (version >= version_of(5, 0, 0) && version < version_of(5, 0, 6)));
     bool set = getenv("OMPI_MCA_fcoll") && strcmp(getenv("OMPI_MCA_fcoll"), "individual") == 0;
 
-    if (version == 0)
-        advice = "segmpi is tested with Open MPI 4.1 only";
+    if (version == 0 && strncmp(name, "MPICH", 5) != 0)
+        advice = "segmpi is tested with Open MPI 4.1 and MPICH 4.0 only";
     else if (corrupts)
         advice = "its collective writer can corrupt HDF5 files (open-mpi/ompi#12718); segmpi does "
                  "not use it, but other programs may: 4.1.7 and 5.0.6 are mended";

@@ -1,5 +1,6 @@
 """What users get: the installed program, its manual pages, the completion of bash, the package; the option file."""
 
+import gzip
 import json
 import re
 import shutil
@@ -68,8 +69,8 @@ def test_installed_job_scripts_find_the_installed_program(prefix):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_manual_page_says_what_help_says(prefix, segmpi, command):
-    page = prefix / "share" / "man" / "man1" / f"segmpi-{command}.1"
-    done = subprocess.run(["groff", "-man", "-ww", "-Tascii", "-P-cbou", page], capture_output=True, text=True,
+    page = gzip.open(prefix / "share" / "man" / "man1" / f"segmpi-{command}.1.gz", "rt").read()
+    done = subprocess.run(["groff", "-man", "-ww", "-Tascii", "-P-cbou"], input=page, capture_output=True, text=True,
                           check=True)
     assert done.stderr == ""
     text = segmpi("help", command).stdout
@@ -81,7 +82,7 @@ def test_a_manual_page_says_what_help_says(prefix, segmpi, command):
 
 
 def test_the_page_of_segmpi_names_every_command(prefix):
-    text = (prefix / "share" / "man" / "man1" / "segmpi.1").read_text()
+    text = gzip.open(prefix / "share" / "man" / "man1" / "segmpi.1.gz", "rt").read()
     assert re.findall(r"segmpi\\-(\w+)", text) == COMMANDS
 
 
@@ -94,6 +95,8 @@ def test_the_package_runs_and_names_what_it_needs(program, environment, tmp_path
     for name in ["openmpi-bin", "libc6", "libhdf5-openmpi", "libopenblas0", "libopenmpi", "libssl", "libjansson"]:
         assert name in needs
     subprocess.run(["dpkg-deb", "-x", package, tmp_path / "root"], check=True)
+    docs = tmp_path / "root" / "usr" / "share" / "doc" / "segmpi"
+    assert {path.name for path in docs.iterdir()} == {"README.md", "copyright", "changelog.gz"}
     done = subprocess.run([tmp_path / "root" / "usr" / "bin" / "segmpi", "doctor", tmp_path], env=environment,
                           capture_output=True, text=True)
     assert done.returncode == 0 and "SIMD level" in done.stdout

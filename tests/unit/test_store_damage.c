@@ -238,7 +238,7 @@ static bool make_file(int argc, char **argv)
         if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) _exit(1);
         seg_status made = store_write(comm, path, ROWS, true);
         seg_comm_close(comm);
-        _exit(made);
+        _exit((int)made);
     }
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }

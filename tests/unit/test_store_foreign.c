@@ -374,7 +374,7 @@ static bool make_own(void)
         if (seg_comm_open(NULL, NULL, &comm) != SEG_OK) _exit(1);
         seg_status made = store_write(comm, path, 40, true);
         seg_comm_close(comm);
-        _exit(made);
+        _exit((int)made);
     }
     return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
