@@ -54,7 +54,7 @@ def test_only_wanted_columns_are_read(segmpi, parts, tmp_path):
     """other ones may hold anything; weights and profiled columns are wanted without being named"""
     files, fit = [parts / "a.csv", parts / "b.csv"], ["-o", tmp_path / "m.h5", *COMMANDS["fit"]]
     refused = segmpi("fit", *files, *fit, ok=False)
-    assert refused.returncode == 65 and "'odd' is 'n/k'" in refused.stderr and len(messages(refused)) == 1
+    assert refused.returncode == 65 and "'odd'" in refused.stderr and len(messages(refused)) == 1
     assert list(tmp_path.iterdir()) == []
     segmpi("fit", *files, *fit, "--exclude-columns", "odd,TENURE", "--weights", "times", "--profile-only", "BALANCE")
     model = read_model(tmp_path / "m.h5")
