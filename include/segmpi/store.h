@@ -142,6 +142,9 @@ seg_status seg_input_shape(const seg_input *in, const char *path, seg_shape *sha
  * checksums where the file has them: SEG_ERR_DATA with the place. */
 seg_status seg_input_read(seg_input *in, const char *path, seg_type type, int64_t first,
                           int64_t count, void *data);
+/* The same rows will be read soon: the kernel is asked to fetch them meanwhile, where they stand in
+ * one piece.  Nothing fails. */
+void seg_input_ahead(seg_input *in, const char *path, int64_t first, int64_t count);
 /* A whole array whose shape must be [n] or [n][m] (m = 0: one dimension). */
 seg_status seg_input_array(seg_input *in, const char *path, seg_type type, int64_t n, int64_t m,
                            void *data);

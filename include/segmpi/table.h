@@ -63,6 +63,8 @@ bool seg_table_id_type(const seg_table *table, seg_type *type, int *width);
 const char *seg_table_pseudonym_key(const seg_table *table);
 /* Local.  Ids of rows [first, first + count) of this rank's range, of that type. */
 seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, void *ids);
+/* Local.  Those rows, as far as there are any, will be read soon; see seg_input_ahead(). */
+void seg_table_ahead(seg_table *table, int64_t first, int64_t count);
 /* Local.  Infinite cells that reading has met so far on this rank. */
 int64_t seg_table_infinite(const seg_table *table);
 

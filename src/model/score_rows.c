@@ -245,6 +245,7 @@ static seg_status score_chunk(scorer *s, int64_t first, int64_t n, seg_output *o
 {
     const int64_t row = seg_table_rows(s->scoring->table).first + first;
 
+    seg_table_ahead(s->scoring->table, first + n, SCORE_CHUNK);
     for (int64_t at = 0; at < n; at += SEG_SLICE_ROWS)
         SEG_TRY(score_slice(s, first + at, at, n - at < SEG_SLICE_ROWS ? n - at : SEG_SLICE_ROWS));
     if (s->data[SCORE_ID])

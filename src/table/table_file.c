@@ -13,7 +13,8 @@
 #include "segmpi/timer.h"
 #include "table_internal.h"
 
-#define IDS "ids/client_id"
+#define IDS         "ids/client_id"
+#define COLUMN_PATH 1024 /* bytes of the path of a column in a group */
 
 struct seg_table {
     seg_input *in;
@@ -294,6 +295,28 @@ seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, vo
     return seg_input_read(table->in, IDS, table->id.type, table->rows.first + first, count, ids);
 }
 
+/* Of a column in a group. */
+static const char *path_of(const seg_source *source, const char *name, char path[COLUMN_PATH])
+{
+    (void)snprintf(path, COLUMN_PATH, "%s%s%s", source->path, *source->path ? "/" : "", name);
+    return path;
+}
+
+void seg_table_ahead(seg_table *table, int64_t first, int64_t count)
+{
+    const seg_source *source = &table->source;
+    char path[COLUMN_PATH];
+    seg_type type;
+    int width;
+
+    if (count > table->rows.count - first) count = table->rows.count - first;
+    first += table->rows.first;
+    if (seg_table_id_type(table, &type, &width)) seg_input_ahead(table->in, IDS, first, count);
+    if (!source->is_group) seg_input_ahead(table->in, source->path, first, count);
+    for (int t = 0; source->is_group && t < table->d; t++)
+        seg_input_ahead(table->in, path_of(source, source->names[t], path), first, count);
+}
+
 int64_t seg_table_infinite(const seg_table *table)
 {
     return table->infinite;
@@ -314,12 +337,11 @@ static seg_status read_rows(seg_table *table, int64_t first, int64_t count, doub
 static seg_status read_columns(seg_table *table, int64_t first, int64_t count, double *x)
 {
     const seg_source *source = &table->source;
-    char path[2 * sizeof source->path];
+    char path[COLUMN_PATH];
 
     for (int t = 0; t < table->d; t++) {
-        (void)snprintf(path, sizeof path, "%s%s%s", source->path, *source->path ? "/" : "",
-                       source->names[t]);
-        SEG_TRY(seg_input_read(table->in, path, SEG_FLOAT64, first, count, table->buffer));
+        SEG_TRY(seg_input_read(table->in, path_of(source, source->names[t], path), SEG_FLOAT64,
+                               first, count, table->buffer));
         for (int64_t i = 0; i < count; i++)
             x[i * table->d + t] = table->buffer[i];
     }
@@ -345,13 +367,12 @@ static seg_status convert_weights(seg_table *table, int64_t row, int64_t count, 
 static seg_status read_weights(seg_table *table, int64_t row, int64_t count)
 {
     const seg_source *source = &table->source;
-    char path[2 * sizeof source->path];
+    char path[COLUMN_PATH];
 
     if (!source->is_group)
         return convert_weights(table, row, count, table->buffer + table->weight_column, source->n);
-    (void)snprintf(path, sizeof path, "%s%s%s", source->path, *source->path ? "/" : "",
-                   table->weight_name);
-    SEG_TRY(seg_input_read(table->in, path, SEG_FLOAT64, row, count, table->buffer));
+    SEG_TRY(seg_input_read(table->in, path_of(source, table->weight_name, path), SEG_FLOAT64, row,
+                           count, table->buffer));
     return convert_weights(table, row, count, table->buffer, 1);
 }
 
