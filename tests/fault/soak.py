@@ -19,6 +19,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/e2e"))
+from hosts import Hosts, why_not  # noqa: E402
 from judge import contents  # noqa: E402
 
 SEGMPI = os.environ["SEGMPI_BINARY"]
@@ -42,9 +43,7 @@ SITES = sorted(set(re.findall(r'\bseg_fault\(\s*"(\w+)"', "".join(p.read_text() 
 
 
 class Bad(Exception):
-    """a trial that did not end as it must; `point` says where, if that is known"""
-
-    point = "-"
+    """a trial that did not end as it must"""
 
 
 def check(condition, what):
@@ -57,6 +56,7 @@ class Bench:
 
     def __init__(self, folder):
         self.folder = folder
+        self.point = "-"  # what the trial at hand does, and where
         self.whole, self.seconds = {}, {}
         self.call(["generate", "9000", "-o", "clients.h5", "--csv", "clients.csv"])
         self.call(["fit", "clients.h5", "-o", "model.h5", "-k", "6", *FEW])
@@ -105,9 +105,9 @@ class Run:
         return found
 
     def send(self, number, whom):
-        """to the launcher, to one rank, or to all"""
-        pids = [self.process.pid]
-        if whom != "launcher":
+        """to the launcher, to one rank, to all ranks, or to everyone; how many there were"""
+        pids = sorted(self.session()) if whom == "everyone" else [self.process.pid]
+        if whom not in ("launcher", "everyone"):
             mine = Path(SEGMPI).name[:15]  # as /proc has it
             pids = sorted(pid for pid, name in self.session().items() if name == mine)
             pids = pids if whom == "all" or not pids else [pids[whom % len(pids)]]
@@ -116,6 +116,7 @@ class Run:
                 os.kill(pid, number)
             except ProcessLookupError:
                 pass
+        return len(pids)
 
     def end(self, seconds=60):
         begin = time.monotonic()
@@ -167,7 +168,7 @@ def finish(bench, folder, name, *options):
     check(names(folder) == ["out.h5"], f"left behind: {names(folder)}")
 
 
-# ---- kinds of trials: (bench, dice, folder) -> (point, outcome) ----
+# ---- kinds of trials: (bench, dice, folder) -> outcome; they say in bench.point what they do ----
 
 
 def kill(bench, dice, folder):
@@ -175,19 +176,19 @@ def kill(bench, dice, folder):
     whom, after = dice.choice(["launcher", "all", 0, 1]), dice.random() * (bench.seconds[name] + 0.3)
     if old:
         (folder / "out.h5").write_bytes(b"old")
+    bench.point = f"{name}, {ranks} ranks, SIGKILL of {whom} after {after:.3f} s"
     run = Run(bench, folder, name, ranks, "--force", *(["--checkpoint-interval", "0"] if COMMANDS[name][2] else []))
     time.sleep(after)
-    run.send(signal.SIGKILL, whom)
-    code = run.end(20)
+    code = run.end(20 if run.send(signal.SIGKILL, whom) else 100)
     outcome = f"{code} {check_output(bench, folder, name, old)}"
     check(code in (0, 137, -9) or ranks > 1, f"exit code {code}: {run.errors[-300:]}")
     finish(bench, folder, name, *(["--resume"] if COMMANDS[name][2] else []))
-    return f"{name}, {ranks} ranks, SIGKILL of {whom} after {after:.3f} s", outcome
+    return outcome
 
 
 def chain(bench, dice, folder):
     name = dice.choice(sorted(name for name in COMMANDS if COMMANDS[name][2]))
-    links, interruptions = [], 0
+    bench.point, interruptions = name, 0
     for link in range(11):
         ranks, how = dice.choice([1, 2, 3, 4]), dice.choice(["USR1", "USR1", "TERM", "KILL", "max-seconds"])
         after = dice.random() * (bench.seconds[name] + 0.4)
@@ -198,20 +199,117 @@ def chain(bench, dice, folder):
         if how != "max-seconds" and link < 10:
             time.sleep(after)
             run.send(getattr(signal, f"SIG{how}"), "launcher")
-        code = run.end(30)
-        links.append(f"{how}:{ranks}:{code}")
+        code = run.end(60)
+        bench.point += f" {how}:{ranks}:{code}"
         if code == 0:
             break
         interruptions += 1
         if check_output(bench, folder, name, False) == "new":  # killed between its last step and its exit
             check(code != 75, f"'stopped' beside a complete output: {run.errors[-300:]}")
-            return f"{name} {' '.join(links)}", f"{interruptions} interruptions, equal, and killed when it was done"
+            run = Run(bench, folder, name, ranks, "--resume")
+            code = run.end()
+            check("nothing to do" in run.errors, f"is not known again: {run.errors[-300:]}")
+            bench.point += " done"
+            break
         # a signal may come before the program catches it; mpirun answers TERM with 1, a shell's habit is 128 + number
         check(code in (75, 137, 143, 138, 1, -9, -10, -15), f"exit code {code}: {run.errors[-300:]}")
     check(code == 0, f"not at its end: {run.errors[-300:]}")
     check(bench.digest(folder / "out.h5") == bench.whole[name], "other bits")
     check(names(folder) == ["out.h5"], f"left behind: {names(folder)}")
-    return f"{name} {' '.join(links)}", f"{interruptions} interruptions, equal"
+    return f"{interruptions} interruptions, equal"
+
+
+def warn(dice, run):
+    """one way in which a scheduler ends a job; which, and the seconds that it took to end"""
+    begin = time.monotonic()
+    how = dice.choice(["USR1", "TERM", "KILL"])
+    if how == "USR1":  # long before the end of its time; jobs/job.sh hands it on
+        run.send(signal.SIGUSR1, "launcher")
+        run.process.wait(60)
+    if how == "TERM":  # cancelled, preempted, or the end of its time
+        for _ in range(dice.choice([1, 2])):
+            run.send(signal.SIGCONT, "everyone")
+            run.send(signal.SIGTERM, "everyone")
+            end = time.monotonic() + dice.random() * 3
+            while time.monotonic() < end and run.process.poll() is None:
+                time.sleep(0.02)
+    run.send(signal.SIGKILL, "everyone")
+    return how, time.monotonic() - begin
+
+
+def scheduler(bench, dice, folder):
+    """what SLURM does to a job, and the job back from the queue, on other nodes perhaps"""
+    name = dice.choice(sorted(name for name in COMMANDS if COMMANDS[name][2]))
+    bench.point, sequences = name, 0
+    for turn in range(8):
+        ranks, interval = dice.choice([1, 2, 3, 4]), dice.choice(["0.05", "0.3", "300"])
+        run = Run(bench, folder, name, ranks, "--resume", "--checkpoint-interval", interval)
+        if turn < 7:
+            time.sleep(dice.random() * (bench.seconds[name] + 0.4))
+        if turn < 7 and run.process.poll() is None:
+            how, seconds = warn(dice, run)
+            sequences += 1
+            bench.point += f" {how}:{ranks}:{seconds:.1f}"
+            check(how != "USR1" or seconds < 10, "more than 10 s from USR1 to the end")
+        code = run.end(100)
+        check(code in (0, 75, 137, 138, 143, 1, -9, -10, -15), f"exit code {code}: {run.errors[-300:]}")
+        if code == 0:
+            break
+    check(code == 0, f"not at its end: {run.errors[-300:]}")
+    check(bench.digest(folder / "out.h5") == bench.whole[name], "other bits")
+    check(names(folder) == ["out.h5"], f"left behind: {names(folder)}")
+    return f"{sequences} sequences, equal"
+
+
+def race(bench, dice, folder):
+    """two jobs that write one output; sometimes one of them is killed"""
+    name, force = dice.choice(sorted(COMMANDS)), dice.random() < 0.5
+    after, killed = dice.random() * 0.5, dice.random() < 0.3
+    bench.point = f"{name}, twice, {after:.3f} s apart{', forced' if force else ''}{', one killed' if killed else ''}"
+    runs = []
+    for ranks in (dice.choice([1, 2]), dice.choice([1, 2])):
+        runs.append(Run(bench, folder, name, ranks, *(["--force"] if force else [])))
+        time.sleep(after)
+    if killed:
+        time.sleep(dice.random() * bench.seconds[name])
+        runs[0].send(signal.SIGKILL, "everyone")
+    codes = [run.end(100) for run in runs]
+    state = check_output(bench, folder, name, False)
+    check(set(codes) <= {0, 73, 137, -9}, f"{codes}: {[run.errors[-200:] for run in runs]}")
+    check(killed or (state == "new" and codes.count(0) >= 1), f"{codes}, {state}")
+    check(force or codes.count(0) <= 1, "both say that they have written it")
+    finish(bench, folder, name)
+    return f"{codes} {state}"
+
+
+def lost(bench, dice, folder):
+    """a host without its cable or its power"""
+    name, i, how = dice.choice(sorted(COMMANDS)), dice.choice([1, 2, 3]), dice.choice(["pull", "cut_power"])
+    after = dice.random() * (2 * bench.seconds[name] + 0.5)
+    bench.point = f"{name}, {how} of host {i} of 3 after {after:.3f} s"
+    hosts = Hosts(dict(os.environ))
+    try:
+        process = hosts.mpirun([1, 2, 3], SEGMPI, *bench.words(name, "out.h5"), cwd=folder, ranks=1,
+                               env={"SEGMPI_DEADLINE": "15"})
+        # A host that is lost while mpirun starts its daemons there may leave mpirun waiting; no rank lives then.
+        while process.poll() is None and list(hosts.living().values()).count("segmpi") < 3:
+            time.sleep(0.02)
+        time.sleep(after)
+        getattr(hosts, how)(i)
+        begin = time.monotonic()
+        try:
+            errors = process.communicate(timeout=60)[1]
+        except subprocess.TimeoutExpired:
+            raise Bad("still running after 60 s") from None
+        seconds, code = time.monotonic() - begin, process.returncode
+        check(code in (0, 76, 137, 205), f"exit code {code}: {errors[-300:]}")
+        check(code == 0 or seconds < 25, f"{seconds:.1f} s")
+        check(hosts.is_quiet(20), f"stay behind: {hosts.living()}")
+        state = check_output(bench, folder, name, False)
+    finally:
+        hosts.close()
+    finish(bench, folder, name)
+    return f"{code} {state} in {seconds:.1f} s"
 
 
 def fault(bench, dice, folder):
@@ -222,43 +320,42 @@ def fault(bench, dice, folder):
         kind = "fail"  # nobody waits for a rank that is alone
     if old:
         (folder / "out.h5").write_bytes(b"old")
+    bench.point = f"{name}, {site}, rank {rank} of {ranks}, {kind}"
     run = Run(bench, folder, name, ranks, "--force", env={"SEGMPI_FAULT": f"{site}:rank={rank}:kind={kind}"})
-    code = run.end(DEADLINE + 20)
+    code = run.end(100)
     state = check_output(bench, folder, name, old)
     if code != 0:
         check(kind != "fail" or (64 <= code <= 78 and len(run.messages()) == 1), f"{code}: {run.errors[-300:]}")
         check(kind != "hang" or code == 76, f"{code}: {run.errors[-300:]}")
         check(kind != "kill" or code in (137, -9), f"{code}: {run.errors[-300:]}")
-    return f"{name}, {site}, rank {rank} of {ranks}, {kind}", f"{code} {state}"
+    return f"{code} {state}"
 
 
 def stopped(bench, dice, folder):
     name, ranks = dice.choice(sorted(COMMANDS)), dice.choice([2, 3, 4])
     rank, after = dice.randrange(ranks), dice.random() * (bench.seconds[name] + 0.2)
-    point = f"{name}, rank {rank} of {ranks} after {after:.3f} s"
+    bench.point = f"{name}, rank {rank} of {ranks} after {after:.3f} s"
     run = Run(bench, folder, name, ranks)
     time.sleep(after)
-    run.send(signal.SIGSTOP, rank)
-    try:
-        code = run.end(DEADLINE + 30)
-        state = check_output(bench, folder, name, False)
-        check(code in (0, 76), f"exit code {code}: {run.errors[-300:]}")
-        check(run.waited < DEADLINE + 12, f"{run.waited:.1f} s")
-    except Bad as bad:
-        bad.point = point
-        raise
-    return point, f"{code} {state} in {run.waited:.1f} s"
+    hit = run.send(signal.SIGSTOP, rank)
+    code = run.end(100)
+    state = check_output(bench, folder, name, False)
+    check(code in (0, 76), f"exit code {code}: {run.errors[-300:]}")
+    check(not hit or code == 0 or run.waited < DEADLINE + 10, f"{run.waited:.1f} s")
+    return f"{code} {state} in {run.waited:.1f} s"
 
 
 def damage(bench, dice, folder):
     """a model or a checkpoint with flipped bits, or cut: refused, or the same contents"""
     target = folder / "out.h5.checkpoint-000001"
+    bench.point = "a model or a checkpoint"
     if dice.random() < 0.5:
         target = folder / "model.h5"
         shutil.copy(bench.folder / "model.h5", target)
     else:
         run = Run(bench, folder, "fit", 1, env={"SEGMPI_STOP": str(dice.randint(3, 25))})
         check(run.end() == 75, run.errors[-300:])
+    bench.point = f"{target.name}, 100 times"
     whole, digest, refused, harmless = target.read_bytes(), bench.digest(target), 0, 0
     for _ in range(100):
         broken = bytearray(whole)
@@ -275,10 +372,10 @@ def damage(bench, dice, folder):
         if code == 0:
             check(bench.digest(target) == digest, "damage that is not found")
             harmless += 1
-    return f"{target.name}, 100 times", f"{refused} refused, {harmless} without effect"
+    return f"{refused} refused, {harmless} without effect"
 
 
-KINDS = [kill, chain, fault, stopped, kill, chain, fault, damage]
+KINDS = [kill, chain, stopped, scheduler, fault, kill, race, lost, stopped, kill, scheduler, damage]
 
 
 def trial(bench, number):
@@ -288,11 +385,10 @@ def trial(bench, number):
     folder.mkdir()
     begin = time.monotonic()
     try:
-        point, outcome = kind(bench, random.Random(number), folder)
-        good = True
+        outcome, good = kind(bench, random.Random(number), folder), True
     except Bad as bad:
-        point, outcome, good = bad.point, f"BAD: {bad}", False
-    line = f"{number} {kind.__name__}: {point}: {outcome} ({time.monotonic() - begin:.1f} s)"
+        outcome, good = f"BAD: {bad}", False
+    line = f"{number} {kind.__name__}: {bench.point}: {outcome} ({time.monotonic() - begin:.1f} s)"
     shutil.rmtree(folder)
     return kind.__name__, good, " ".join(line.split())
 
@@ -304,6 +400,8 @@ def main():
     log = open(words[1], "a", buffering=1) if again is None and len(words) > 1 else sys.stdout
     first = again if again is not None else int.from_bytes(os.urandom(3), "big") * len(KINDS)
     done, bad = Counter(), Counter()
+    if why_not():
+        KINDS[KINDS.index(lost)] = kill
     with tempfile.TemporaryDirectory(prefix="segmpi-soak-") as folder:
         bench = Bench(Path(folder))
         number = first
