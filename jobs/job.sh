@@ -27,18 +27,19 @@ fi
 
 # seg_ranks [-n N] COMMAND...: segmpi on all ranks of the job, or on N of them; its exit code.  In the background, as
 # bash handles a signal only while it waits.  Both launchers pass USR1 on to every rank: a checkpoint, then exit code 75.
+# TERM is handed on as USR1: after a TERM mpirun kills the ranks within two seconds and ends with 1.
 seg_ranks() {
     local n=() rc pid signalled=1
     if [ "$1" = -n ]; then n=(-n "$2"); shift 2; fi
     "${launch[@]}" "${n[@]}" "$segmpi" "$@" </dev/null &
     pid=$!
-    trap 'signalled=1; kill -USR1 "$pid" 2>/dev/null' USR1
+    trap 'signalled=1; kill -USR1 "$pid" 2>/dev/null' USR1 TERM
     while [ -n "$signalled" ]; do
         signalled=
         wait "$pid"
         rc=$?
     done
-    trap - USR1
+    trap - USR1 TERM
     return "$rc"
 }
 

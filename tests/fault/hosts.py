@@ -79,7 +79,7 @@ class Hosts:
         self.control("kill", "-KILL", (self.folder / f"h{i}.pid").read_text().strip())
 
     def living(self):
-        """{pid: name} of what runs on the hosts, but for what makes them"""
+        """{pid: name} of ranks and mpirun; a daemon that is cut off may wait for TCP to give up"""
         found, waiting = {}, children(self.process.pid)
         while waiting:
             pid = waiting.pop()
@@ -88,7 +88,7 @@ class Hosts:
                 name, state = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")[::2]
             except OSError:
                 continue
-            if name in ("segmpi", "orted", "mpirun") and state.split()[0] != "Z":
+            if name in ("segmpi", "mpirun") and state.split()[0] != "Z":
                 found[pid] = name
         return found
 
