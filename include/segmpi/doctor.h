@@ -1,5 +1,5 @@
-/* Findings about the platform: versions, combinations that are known to be bad, and a canary that
- * does in a folder what outputs rely on. */
+/* Findings about the platform, and those about ranks: versions, combinations that are known to be
+ * bad. */
 #pragma once
 
 #include "segmpi/comm.h"
@@ -30,10 +30,16 @@ void seg_findings_add(seg_findings *findings, const char *name, seg_verdict verd
 /* Local.  How many are bad. */
 int seg_findings_bad(const seg_findings *findings);
 
-/* Local.  Versions of the libraries, judged. */
-void seg_doctor_libraries(seg_findings *findings);
-/* Collective.  Whether ranks can talk and are reached by signals; the same findings on all. */
+/* Collective.  One more finding: fine with this value, or, where `local` has failed on a rank,
+ * `failed` with its message. */
+void seg_doctor_conclude(seg_comm *comm, seg_findings *findings, const char *name, seg_status local,
+                         seg_verdict failed, const char *value);
+/* a.b.c as a number that can be compared, and the first such one in a text; 0: there is none. */
+#define SEG_DOCTOR_VERSION(a, b, c) (((a)*1000L + (b)) * 1000L + (c))
+long seg_doctor_version(const char *text);
+
+/* Local.  The version of MPI, judged. */
+void seg_doctor_mpi(seg_findings *findings);
+/* Collective.  Whether those that were started are ranks, can talk, have cores, and are reached by
+ * signals; the same findings on all. */
 void seg_doctor_ranks(seg_comm *comm, seg_findings *findings);
-/* Collective.  Writes, reads back, renames, locks, syncs and removes files in `folder`; the same
- * findings on all.  Leaves nothing behind. */
-void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *findings);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cli_internal.h"
+#include "segmpi/doctor_files.h"
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
@@ -44,7 +45,8 @@ static seg_status run(cli_session *session)
     seg_findings findings = { 0 };
 
     add_arithmetic(session, &findings);
-    seg_doctor_libraries(&findings);
+    seg_doctor_mpi(&findings);
+    seg_doctor_files(&findings);
     seg_doctor_ranks(session->comm, &findings);
     seg_doctor_folder(session->comm, folder_of(session), &findings);
     SEG_TRY(cli_json_write(session, SEG_OK,

@@ -1,17 +1,16 @@
-/* The platform, judged: libraries with known defects, messages between ranks, signals.
- * Sources: open-mpi/ompi#12718 (fixed in 4.1.7 and 5.0.6); the HDF Group's list of CVEs. */
-#include <pthread.h>
+/* Ranks, judged: what is known to be bad about MPI, who has started the ranks and where, messages,
+ * signals.  Source: open-mpi/ompi#12718 (fixed in 4.1.7 and 5.0.6). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <xxhash.h>
+#include <unistd.h>
 
+#include "comm_internal.h"
 #include "segmpi/doctor.h"
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
-#include "store_internal.h"
 
 #define MESSAGES   200
 #define SHM_FOLDER "/dev/shm"
@@ -38,16 +37,19 @@ int seg_findings_bad(const seg_findings *findings)
     return n;
 }
 
-/* ---- libraries ---- */
-
-/* a.b.c as a number that can be compared. */
-static long version_of(long a, long b, long c)
+void seg_doctor_conclude(seg_comm *comm, seg_findings *findings, const char *name, seg_status local,
+                         seg_verdict failed, const char *value)
 {
-    return (a * 1000 + b) * 1000 + c;
+    if (seg_agree(comm, local) == SEG_OK)
+        seg_findings_add(findings, name, SEG_VERDICT_FINE, value, NULL);
+    else
+        seg_findings_add(findings, name, failed, "failed", seg_error_get()->text);
+    seg_error_clear();
 }
 
-/* The first three numbers of a text; 0 if it has fewer. */
-static long version_in(const char *text)
+/* ---- the library ---- */
+
+long seg_doctor_version(const char *text)
 {
     long part[3];
     char *end;
@@ -58,16 +60,17 @@ static long version_in(const char *text)
         if (end == text || (i < 2 && *end != '.')) return 0;
         text = end + 1;
     }
-    return version_of(part[0], part[1], part[2]);
+    return SEG_DOCTOR_VERSION(part[0], part[1], part[2]);
 }
 
-static void judge_mpi(seg_findings *findings)
+void seg_doctor_mpi(seg_findings *findings)
 {
     const char *name = seg_comm_library(), *advice = NULL;
-    long version = strncmp(name, "Open MPI", 8) == 0 ? version_in(name) : 0;
+    long version = strncmp(name, "Open MPI", 8) == 0 ? seg_doctor_version(name) : 0;
     bool corrupts =
-        version > 0 && (version < version_of(4, 1, 7) ||
-                        (version >= version_of(5, 0, 0) && version < version_of(5, 0, 6)));
+        version > 0 &&
+        (version < SEG_DOCTOR_VERSION(4, 1, 7) ||
+         (version >= SEG_DOCTOR_VERSION(5, 0, 0) && version < SEG_DOCTOR_VERSION(5, 0, 6)));
     bool set = getenv("OMPI_MCA_fcoll") && strcmp(getenv("OMPI_MCA_fcoll"), "individual") == 0;
 
     if (version == 0 && strncmp(name, "MPICH", 5) != 0)
@@ -84,37 +87,6 @@ static void judge_mpi(seg_findings *findings)
         seg_findings_add(findings, "keepalive", SEG_VERDICT_NOTE, "not set",
                          "a lost host is noticed after 480 s instead of 11; source "
                          "jobs/mpi-env.sh");
-}
-
-static void judge_hdf5(seg_findings *findings)
-{
-    const char *name = seg_store_library(), *advice = NULL;
-    long version = version_in(name + strlen("HDF5 "));
-
-    if (version < version_of(1, 14, 4))
-        advice = "it can crash on files that are damaged or made to do harm; segmpi has a process "
-                 "of its own try each input first";
-    if (version < version_of(1, 10, 0))
-        seg_findings_add(findings, "HDF5", SEG_VERDICT_BAD, name,
-                         "segmpi needs HDF5 1.10 or later");
-    else
-        seg_findings_add(findings, "HDF5", advice ? SEG_VERDICT_NOTE : SEG_VERDICT_FINE, name,
-                         advice);
-}
-
-void seg_doctor_libraries(seg_findings *findings)
-{
-    char text[64];
-    unsigned v = XXH_versionNumber();
-
-    judge_mpi(findings);
-    judge_hdf5(findings);
-    (void)snprintf(text, sizeof text, "xxHash %u.%u.%u", v / 10000, v / 100 % 100, v % 100);
-    seg_findings_add(findings, "checksums",
-                     XXH3_64bits("segmpi", 6) == XXH3_64bits_withSeed("segmpi", 6, 0)
-                         ? SEG_VERDICT_FINE
-                         : SEG_VERDICT_BAD,
-                     text, NULL);
 }
 
 /* ---- ranks ---- */
@@ -165,14 +137,43 @@ static seg_status check_shared_memory(int size)
                     seg_text_bytes(bytes, room, sizeof room), size);
 }
 
-void store_conclude(seg_comm *comm, seg_findings *findings, const char *name, seg_status local,
-                    seg_verdict failed, const char *value)
+/* Local.  Processes that a launcher of another kind has started do not know each other: each is a
+ * whole run of its own. */
+static seg_status check_launcher(int size)
 {
-    if (seg_agree(comm, local) == SEG_OK)
-        seg_findings_add(findings, name, SEG_VERDICT_FINE, value, NULL);
-    else
-        seg_findings_add(findings, name, failed, "failed", seg_error_get()->text);
-    seg_error_clear();
+    static const char *const names[] = { "OMPI_COMM_WORLD_SIZE", "PMI_SIZE",
+                                         "SLURM_STEP_NUM_TASKS" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && size == 1; i++) {
+        const char *text = getenv(names[i]);
+        int64_t started;
+        if (!text || !seg_text_int64(text, &started)) continue;
+        if (started <= 1) return SEG_OK;
+        return SEG_FAIL(SEG_ERR_CONFIG,
+                        "%lld processes were started that do not know each other (%s): use srun "
+                        "--mpi=pmix, or the mpirun of this MPI library",
+                        (long long)started, names[i]);
+    }
+    return SEG_OK;
+}
+
+/* Collective.  More ranks than cores on a machine wait for each other's time slices, unless they
+ * yield. */
+static seg_status check_cores(seg_comm *comm)
+{
+    const char *yield = getenv("OMPI_MCA_mpi_yield_when_idle");
+    MPI_Comm machine;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int size = 1;
+
+    SEG_MPI(MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine));
+    SEG_MPI(MPI_Comm_size(machine, &size));
+    SEG_MPI(MPI_Comm_free(&machine));
+    if (size <= cores || (yield && strcmp(yield, "1") == 0)) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CONFIG,
+                    "%d ranks share %ld cores: fewer ranks, or OMPI_MCA_mpi_yield_when_idle=1, "
+                    "without which messages take up to a thousand times as long",
+                    size, cores);
 }
 
 void seg_doctor_ranks(seg_comm *comm, seg_findings *findings)
@@ -193,11 +194,15 @@ void seg_doctor_ranks(seg_comm *comm, seg_findings *findings)
     if (size > 1)
         (void)snprintf(text, sizeof text, "%d ranks, %.1f us for a sum over all", (int)size,
                        1e6 * each);
-    store_conclude(comm, findings, "messages",
-                   right ? SEG_OK : SEG_FAIL(SEG_ERR_CONFIG, "a sum over the ranks is wrong"),
-                   SEG_VERDICT_BAD, text);
-    store_conclude(comm, findings, "shared memory", check_shared_memory((int)size),
-                   SEG_VERDICT_NOTE, "room enough");
-    store_conclude(comm, findings, "signals", check_signals(), SEG_VERDICT_BAD,
-                   "USR1, USR2 and TERM arrive");
+    seg_doctor_conclude(comm, findings, "launcher", check_launcher((int)size), SEG_VERDICT_BAD,
+                        "all of its processes are ranks of this run");
+    seg_doctor_conclude(comm, findings, "cores", check_cores(comm), SEG_VERDICT_NOTE,
+                        "enough for the ranks, or they yield");
+    seg_doctor_conclude(comm, findings, "messages",
+                        right ? SEG_OK : SEG_FAIL(SEG_ERR_CONFIG, "a sum over the ranks is wrong"),
+                        SEG_VERDICT_BAD, text);
+    seg_doctor_conclude(comm, findings, "shared memory", check_shared_memory((int)size),
+                        SEG_VERDICT_NOTE, "room enough");
+    seg_doctor_conclude(comm, findings, "signals", check_signals(), SEG_VERDICT_BAD,
+                        "USR1, USR2 and TERM arrive");
 }

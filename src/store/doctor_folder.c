@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "segmpi/doctor.h"
+#include "segmpi/doctor_files.h"
 #include "segmpi/memory.h"
 #include "segmpi/text.h"
 #include "store_internal.h"
@@ -110,8 +110,8 @@ static void check_locks(canary *c)
         local = SEG_FAIL(SEG_ERR_IO, "cannot lock a file: %s", strerror(errno));
     local = seg_agree(c->comm, local);
     if (local == SEG_OK && rank == seg_comm_size(c->comm) - 1) local = try_lock(c->plain);
-    store_conclude(c->comm, c->findings, "locks", local, SEG_VERDICT_NOTE,
-                   "a lock keeps others out");
+    seg_doctor_conclude(c->comm, c->findings, "locks", local, SEG_VERDICT_NOTE,
+                        "a lock keeps others out");
     if (file >= 0) (void)close(file);
 }
 
@@ -197,17 +197,18 @@ void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *finding
     if (status == SEG_OK) status = seg_agree(comm, seg_alloc(ROWS, sizeof *c.x, &c.x));
     if (root) tell_room(&c, folder);
     if (status == SEG_OK) status = write_output(&c);
-    store_conclude(comm, findings, "output", status, SEG_VERDICT_BAD,
-                   "written by all ranks, synced, read back, named");
+    seg_doctor_conclude(comm, findings, "output", status, SEG_VERDICT_BAD,
+                        "written by all ranks, synced, read back, named");
     if (status == SEG_OK)
-        store_conclude(comm, findings, "reading", read_output(&c), SEG_VERDICT_BAD,
-                       "every rank sees what another has written");
+        seg_doctor_conclude(comm, findings, "reading", read_output(&c), SEG_VERDICT_BAD,
+                            "every rank sees what another has written");
     if (status == SEG_OK) {
         check_locks(&c);
-        store_conclude(comm, findings, "space", root ? set_aside(c.plain) : SEG_OK,
-                       SEG_VERDICT_NOTE, "can be set aside");
-        store_conclude(comm, findings, "names", root ? link_and_rename(c.plain, c.second) : SEG_OK,
-                       SEG_VERDICT_NOTE, "are linked and renamed");
+        seg_doctor_conclude(comm, findings, "space", root ? set_aside(c.plain) : SEG_OK,
+                            SEG_VERDICT_NOTE, "can be set aside");
+        seg_doctor_conclude(comm, findings, "names",
+                            root ? link_and_rename(c.plain, c.second) : SEG_OK, SEG_VERDICT_NOTE,
+                            "are linked and renamed");
     }
     if (root) {
         (void)unlink(c.output);

@@ -6,7 +6,6 @@
 #include <hdf5_hl.h>
 #include <sys/types.h>
 
-#include "segmpi/doctor.h"
 #include "segmpi/part.h"
 #include "segmpi/rows.h"
 #include "segmpi/store.h"
@@ -213,8 +212,3 @@ seg_status set_verify(const seg_input *in, input_set *set, int64_t first, int64_
 seg_status set_find(seg_input *in, const char *path, input_set **out);
 
 /* ---- doctor ---- */
-
-/* Collective.  A finding: `value` if `local` is SEG_OK on all ranks, otherwise `failed` with the
- * sentence of the rank that failed, which is forgotten. */
-void store_conclude(seg_comm *comm, seg_findings *findings, const char *name, seg_status local,
-                    seg_verdict failed, const char *value);

@@ -36,6 +36,24 @@ def test_the_canary_lives_and_leaves_nothing(found):
     assert os.listdir(folder) == ["d.json"]
 
 
+def verdict(result, name):
+    return next(line.split() for line in result.stdout.splitlines() if line.startswith("  ") and f" {name} " in line)[0]
+
+
+@pytest.mark.parametrize("name, env, ranks, expected", [
+    ("OMPI_MCA_fcoll", {"OMPI_MCA_fcoll": "vulcan"}, None, ("note", 0)),
+    ("cores", {"OMPI_MCA_mpi_yield_when_idle": "0"}, os.cpu_count() + 1, ("note", 0)),
+    ("keepalive", {"SLURM_JOB_ID": "1"}, None, ("note", 0)),
+    ("launcher", {"SLURM_STEP_NUM_TASKS": "4"}, None, ("bad", 78)),
+    ("launcher", {"PMI_SIZE": "2"}, None, ("bad", 78)),
+])
+def test_what_is_known_to_be_bad_is_found(segmpi, tmp_path, name, env, ranks, expected):
+    """each as a user would have it: forced, and the rest as it should be"""
+    assert " " + name + " " not in segmpi("doctor", tmp_path).stdout.replace("ok    " + name, "")
+    result = segmpi("doctor", tmp_path, ranks=ranks, env=env, ok=False)
+    assert (verdict(result, name), result.returncode) == expected, result.stdout + result.stderr
+
+
 def test_a_folder_that_takes_no_file_is_78(segmpi):
     result = segmpi("doctor", "/proc", ok=False)
     assert result.returncode == 78 and "bad   output           failed" in result.stdout
