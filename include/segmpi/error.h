@@ -58,7 +58,7 @@ bool seg_error_is_users(void);
  * NULL, and the place is left out on request.  Local; called once, by main. */
 void seg_error_print(const char *command, bool place);
 
-/* Use SEG_FAIL(). */
+/* Use SEG_FAIL().  The sentence passes seg_text_clean(), as it may quote data. */
 seg_status seg_error_record(seg_status status, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

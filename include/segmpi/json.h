@@ -12,7 +12,8 @@ typedef struct seg_json seg_json;
 seg_json *seg_json_object(void);
 seg_json *seg_json_array(void);
 /* Add to an object (key) or, with key NULL, to the end of an array.  NaN and infinity become null.
- * A failed allocation is remembered and reported by seg_json_write() or seg_json_text(). */
+ * Bytes of texts and keys that are not UTF-8 become "?".  A failed allocation is remembered and
+ * reported by seg_json_write() or seg_json_text(). */
 void seg_json_add_text(seg_json *to, const char *key, const char *value);
 void seg_json_add_int(seg_json *to, const char *key, int64_t value);
 void seg_json_add_double(seg_json *to, const char *key, double value);

@@ -36,8 +36,8 @@ const char *seg_text_count(int64_t n, char *buffer, size_t size);
 const char *seg_text_bytes(int64_t bytes, char *buffer, size_t size);
 const char *seg_text_seconds(double seconds, char *buffer, size_t size);
 
-/* Text from data made safe for a terminal or a log: control characters become '?', cut to `size`.
- */
+/* Text from data made safe for a terminal, a log or a page: controls, marks that turn the direction
+ * of text and bytes that are not UTF-8 become '?'; cut to `size`.  `buffer` may be `text`. */
 const char *seg_text_clean(const char *text, char *buffer, size_t size);
 
 /* A file of the text, complete or absent: written beside the target, synced and renamed, mode 0600;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "segmpi/text.h"
+
 static seg_error record;
 static int record_rank;
 
@@ -50,6 +52,7 @@ seg_status seg_error_record(seg_status status, const char *file, int line, const
     va_start(args, format);
     vsnprintf(record.text, sizeof record.text, format, args);
     va_end(args);
+    (void)seg_text_clean(record.text, record.text, sizeof record.text);
     return status;
 }
 
@@ -64,6 +67,7 @@ void seg_error_while(const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    (void)seg_text_clean(line, line, sizeof line);
     snprintf(record.context + used, sizeof record.context - used, "\n  while %s", line);
 }
 

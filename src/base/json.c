@@ -36,16 +36,34 @@ seg_json *seg_json_array(void)
     return (seg_json *)json_array();
 }
 
+/* The text itself or, where it is not UTF-8, *clean, a copy with '?' in place of such bytes. */
+static const char *valid(const char *text, char **clean)
+{
+    json_t *string = json_string(text);
+
+    *clean = NULL;
+    if (!string && seg_text_duplicate(text, clean) == SEG_OK)
+        (void)seg_text_clean(*clean, *clean, strlen(*clean) + 1);
+    json_decref(string);
+    return *clean ? *clean : text;
+}
+
 void seg_json_add(seg_json *to, const char *key, seg_json *child)
 {
-    int result = key ? json_object_set_new(inner(to), key, inner(child))
+    char *clean = NULL;
+    int result = key ? json_object_set_new(inner(to), valid(key, &clean), inner(child))
                      : json_array_append_new(inner(to), inner(child));
+
+    seg_free(clean);
     failed = failed || result != 0;
 }
 
 void seg_json_add_text(seg_json *to, const char *key, const char *value)
 {
-    seg_json_add(to, key, (seg_json *)json_string(value));
+    char *clean;
+
+    seg_json_add(to, key, (seg_json *)json_string(valid(value, &clean)));
+    seg_free(clean);
 }
 
 void seg_json_add_int(seg_json *to, const char *key, int64_t value)

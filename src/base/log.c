@@ -44,12 +44,17 @@ static bool speaks(seg_verbosity level)
 }
 
 static void say(const char *prefix, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void say(const char *prefix, const char *format, va_list args)
 {
+    char line[2000];
+
+    (void)vsnprintf(line, sizeof line, format, args);
+    (void)seg_text_clean(line, line, sizeof line);
     if (progress.line_open) fputs("\r\033[K", stderr);
     progress.line_open = false;
-    fputs(prefix, stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    fprintf(stderr, "%s%s\n", prefix, line);
 }
 
 void seg_log_note(const char *format, ...)

@@ -189,10 +189,48 @@ const char *seg_text_seconds(double seconds, char *buffer, size_t size)
     return buffer;
 }
 
+/* The character at `c` and its bytes; 0 bytes if it is not UTF-8. */
+static int character(const unsigned char *c, uint32_t *code)
+{
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    int n = *c < 0x80 ? 1 : (*c & 0xe0) == 0xc0 ? 2 : (*c & 0xf0) == 0xe0 ? 3 : 4;
+
+    if (n == 4 && (*c & 0xf8) != 0xf0) return 0;
+    *code = n == 1 ? *c : *c & (0x7fu >> n);
+    for (int i = 1; i < n; i++) {
+        if ((c[i] & 0xc0) != 0x80) return 0;
+        *code = *code << 6 | (c[i] & 0x3fu);
+    }
+    bool is_surrogate = *code >= 0xd800 && *code < 0xe000;
+    return *code < least[n] || is_surrogate || *code > 0x10ffff ? 0 : n;
+}
+
+/* Controls, and marks that turn the direction of the text around them. */
+static bool is_hostile(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+/* Never longer than the text before it, so that it may be cleaned in its place. */
 const char *seg_text_clean(const char *text, char *buffer, size_t size)
 {
-    seg_text_copy(buffer, size, text);
-    for (char *c = buffer; *c; c++)
-        if (iscntrl((unsigned char)*c)) *c = '?';
+    const unsigned char *c = (const unsigned char *)text;
+    size_t used = 0;
+    uint32_t code;
+
+    while (*c) {
+        int n = character(c, &code);
+        bool good = n > 0 && !is_hostile(code);
+        size_t bytes = good ? (size_t)n : 1;
+        if (used + bytes >= size) break;
+        if (good)
+            memmove(buffer + used, c, bytes);
+        else
+            buffer[used] = '?';
+        used += bytes;
+        c += n > 0 ? n : 1;
+    }
+    buffer[used] = '\0';
     return buffer;
 }

@@ -67,8 +67,11 @@ static seg_status accept_layers(const char *text)
 
 static seg_status find_activation(const char *option, const char *text, int *function)
 {
-    for (*function = 0; *function < 4; ++*function)
-        if (strcmp(text, activation_names[*function]) == 0) return SEG_OK;
+    for (int i = 0; i < 4; i++)
+        if (strcmp(text, activation_names[i]) == 0) {
+            *function = i;
+            return SEG_OK;
+        }
     return SEG_FAIL(SEG_ERR_USAGE, "--%s is linear, relu, elu or tanh", option);
 }
 

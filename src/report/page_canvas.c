@@ -85,7 +85,7 @@ static int characters(const char *text)
 const char *page_short(const char *text, page_name name)
 {
     char clean[400];
-    int n = characters(page_clean(text, clean, sizeof clean));
+    int n = characters(seg_text_clean(text, clean, sizeof clean));
 
     if (n <= PAGE_NAME)
         seg_text_copy(name, sizeof(page_name), clean);
@@ -98,7 +98,7 @@ const char *canvas_fit(page_canvas *c, const char *text, double size, double wid
                        size_t buffer_size)
 {
     char clean[200];
-    int n = characters(page_clean(text, clean, sizeof clean));
+    int n = characters(seg_text_clean(text, clean, sizeof clean));
 
     (void)snprintf(buffer, buffer_size, "%s", clean);
     if (canvas_text_width(clean, size) <= width) return buffer;
@@ -119,7 +119,7 @@ void canvas_quote(FILE *script, const char *text)
 {
     char clean[1000];
 
-    report_gnuplot_text(script, page_clean(text, clean, sizeof clean));
+    report_gnuplot_text(script, seg_text_clean(text, clean, sizeof clean));
 }
 
 void canvas_margins(page_canvas *c, int left, int right, int top, int bottom)

@@ -132,7 +132,7 @@ static void put_plain(const char *text, FILE *out)
 {
     char clean[4096];
 
-    for (const char *c = page_clean(text, clean, sizeof clean); *c; c++) {
+    for (const char *c = seg_text_clean(text, clean, sizeof clean); *c; c++) {
         if (strchr("\\`*_{}[]<>#|!&~$", *c)) fputc('\\', out);
         fputc(*c, out);
     }
@@ -185,12 +185,12 @@ seg_json *card_json(const page_data *data)
     seg_json_add_text(json, "format", "model_card");
     seg_json_add_text(json, "model_id", data->origin.model_id);
     for (int i = 0; i < n; i++)
-        seg_json_add_text(json, facts[i].key, page_clean(facts[i].value, clean, sizeof clean));
+        seg_json_add_text(json, facts[i].key, seg_text_clean(facts[i].value, clean, sizeof clean));
     for (int i = 0; i < data->s->n_segments; i++) {
         const seg_segment *from = &data->s->segment[i];
         seg_json *segment = seg_json_object();
         bool few = page_segment_is_withheld(data, i);
-        seg_json_add_text(segment, "name", page_clean(from->name, clean, sizeof clean));
+        seg_json_add_text(segment, "name", seg_text_clean(from->name, clean, sizeof clean));
         if (!few) seg_json_add_int(segment, "clients", from->size);
         seg_json_add_double(segment, "share",
                             few ? NAN : (double)from->size / (double)data->model->prep.n);

@@ -6,53 +6,11 @@
 #include "page_internal.h"
 #include "segmpi/text.h"
 
-/* The character at `c` and its bytes; 0 bytes if it is not UTF-8. */
-static int character(const unsigned char *c, uint32_t *code)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    int n = *c < 0x80 ? 1 : (*c & 0xe0) == 0xc0 ? 2 : (*c & 0xf0) == 0xe0 ? 3 : 4;
-
-    if (n == 4 && (*c & 0xf8) != 0xf0) return 0;
-    *code = n == 1 ? *c : *c & (0x7fu >> n);
-    for (int i = 1; i < n; i++) {
-        if ((c[i] & 0xc0) != 0x80) return 0;
-        *code = *code << 6 | (c[i] & 0x3fu);
-    }
-    bool is_surrogate = *code >= 0xd800 && *code < 0xe000;
-    return *code < least[n] || is_surrogate || *code > 0x10ffff ? 0 : n;
-}
-
-/* Controls, and marks that turn the direction of the text around them. */
-static bool is_hostile(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
-           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-}
-
-const char *page_clean(const char *text, char *buffer, size_t size)
-{
-    const unsigned char *c = (const unsigned char *)text;
-    size_t used = 0;
-    uint32_t code;
-
-    while (*c && used + 5 <= size) {
-        int n = character(c, &code);
-        if (n == 0 || is_hostile(code))
-            buffer[used++] = '?';
-        else
-            for (int i = 0; i < n; i++)
-                buffer[used++] = (char)c[i];
-        c += n > 0 ? n : 1;
-    }
-    buffer[used] = '\0';
-    return buffer;
-}
-
 static void escape(FILE *out, const char *text, bool breaks)
 {
     char clean[4096];
 
-    for (const char *c = page_clean(text, clean, sizeof clean); *c; c++) {
+    for (const char *c = seg_text_clean(text, clean, sizeof clean); *c; c++) {
         const char *entity = *c == '&'    ? "&amp;"
                              : *c == '<'  ? "&lt;"
                              : *c == '>'  ? "&gt;"

@@ -78,8 +78,6 @@ bool page_segment_is_withheld(const page_data *data,
 /* A cluster is small: then no cluster's size is told, as segments are sums of them. */
 bool page_has_few(const page_data *data);
 #define PAGE_WITHHELD "not shown"
-/* Bytes that are UTF-8, without controls; cut to `size`. */
-const char *page_clean(const char *text, char *buffer, size_t size);
 
 /* A name in at most PAGE_NAME characters, for a sentence; returns `name`. */
 #define PAGE_NAME 48

@@ -5,6 +5,7 @@
 
 #include "page_internal.h"
 #include "segmpi/memory.h"
+#include "segmpi/text.h"
 
 typedef enum cell_kind { CELL_TEXT, CELL_NUMBER, CELL_SHARE, CELL_COUNT, CELL_FEW } cell_kind;
 
@@ -44,7 +45,7 @@ static void add(page_sheet *sheet, page_cell cell)
 void sheet_text(page_sheet *sheet, const char *text)
 {
     char clean[1000];
-    size_t length = strlen(page_clean(text, clean, sizeof clean)) + 1;
+    size_t length = strlen(seg_text_clean(text, clean, sizeof clean)) + 1;
 
     if (sheet->used + length > sheet->size) {
         size_t size = 2 * sheet->size + sizeof clean;

@@ -50,14 +50,15 @@ static seg_status number_names(const seg_comparison *c, char ***names)
 static void print_sides(const seg_comparison *c)
 {
     static const char *const which[] = { "old", "new" };
-    char n[32], file[200];
+    char n[32], file[200], model[SEG_MODEL_ID], created[40];
 
     for (int s = 0; s < 2; s++) {
         const seg_scored *side = &c->side[s];
         printf("%s  %s: %s clients, model %s%s%s\n", which[s],
                seg_text_clean(side->file, file, sizeof file),
-               seg_text_count(side->clients, n, sizeof n), side->model_id,
-               *side->created ? ", " : "", side->created);
+               seg_text_count(side->clients, n, sizeof n),
+               seg_text_clean(side->model_id, model, sizeof model), *side->created ? ", " : "",
+               seg_text_clean(side->created, created, sizeof created));
     }
 }
 

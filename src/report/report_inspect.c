@@ -113,6 +113,7 @@ static seg_status print_table(seg_input *in)
     line_text clean;
     int d = 0;
 
+    SEG_TRY(seg_input_expect(in, "clients"));
     SEG_TRY(seg_input_shape(in, "features", &features));
     SEG_TRY(seg_input_names(in, "feature", &d, &names));
     report_clients(features.dim[0], features.dim[0], d);

@@ -61,9 +61,10 @@ void seg_report_elbow_memory(const seg_elbow_plan *plan, int64_t limit)
 
 void seg_report_import(const char *path, const seg_csv_summary *summary)
 {
-    char rows[32], cells[32], bytes[32];
+    char rows[32], cells[32], bytes[32], clean[400];
 
-    printf("%s: %s client%s, %d feature%s, %s missing cell%s\n", path,
+    printf("%s: %s client%s, %d feature%s, %s missing cell%s\n",
+           seg_text_clean(path, clean, sizeof clean),
            seg_text_count(summary->rows, rows, sizeof rows), REPORT_S(summary->rows), summary->d,
            REPORT_S(summary->d), seg_text_count(summary->missing_cells, cells, sizeof cells),
            REPORT_S(summary->missing_cells));
@@ -82,11 +83,11 @@ void seg_report_import(const char *path, const seg_csv_summary *summary)
 
 void seg_report_generate(const char *path, const char *csv_path, int64_t n)
 {
-    char clients[32];
+    char clients[32], clean[400];
 
-    printf("%s: %s synthetic client%s\n", path, seg_text_count(n, clients, sizeof clients),
-           REPORT_S(n));
-    if (csv_path) printf("%s: the same as CSV\n", csv_path);
+    printf("%s: %s synthetic client%s\n", seg_text_clean(path, clean, sizeof clean),
+           seg_text_count(n, clients, sizeof clients), REPORT_S(n));
+    if (csv_path) printf("%s: the same as CSV\n", seg_text_clean(csv_path, clean, sizeof clean));
 }
 
 void seg_report_check(const seg_input *in, int64_t n_blocks)

@@ -22,12 +22,13 @@ static void print_segment(int i, const char *name, int64_t size, int64_t n)
 void seg_report_score(const char *path, const char *csv_path, const seg_model *model,
                       const seg_score_summary *s)
 {
-    char text[200];
+    char text[200], clean[400];
 
-    printf("%s: %s clients\n", path, seg_text_count(s->n, text, sizeof text));
+    printf("%s: %s clients\n", seg_text_clean(path, clean, sizeof clean),
+           seg_text_count(s->n, text, sizeof text));
     for (int i = 0; i < s->n_segments; i++)
         print_segment(i, model->segments.segment[i].name, s->segment_size[i], s->n);
-    if (csv_path) printf("%s: the same as CSV\n", csv_path);
+    if (csv_path) printf("%s: the same as CSV\n", seg_text_clean(csv_path, clean, sizeof clean));
     printf("%s missing cells filled; ", seg_text_count(s->imputed_cells, text, sizeof text));
     printf("%s clients with outliers\n", seg_text_count(s->outliers, text, sizeof text));
     printf("memory at most %s per rank", seg_text_bytes(s->memory, text, sizeof text));

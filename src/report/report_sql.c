@@ -221,12 +221,13 @@ static void put_all(FILE *out, const seg_model *model, const char *model_id,
                     const seg_sql_opts *opts)
 {
     bool embedded = model->embedding.opts.method == SEG_EMBED_PCA;
+    char id[SEG_MODEL_ID]; /* without an end of the comment */
 
     fprintf(out,
             "-- Clusters and segments of clients by segmpi %s, model %s.\n"
             "-- Standard SQL: names in double quotes, texts without backslash escapes.\n"
             "WITH ",
-            seg_version(), model_id);
+            seg_version(), seg_text_clean(model_id, id, sizeof id));
     put_cells(out, &model->prep, opts);
     put_filled(out, &model->prep, opts);
     put_capped(out, &model->prep, opts);

@@ -101,8 +101,44 @@ static void text_for_people(void **state)
     assert_string_equal(seg_text_seconds(125, b, sizeof b), "2 min 5 s");
     assert_string_equal(seg_text_seconds(3660, b, sizeof b), "1 h 1 min");
     assert_string_equal(seg_text_clean("a\x1b[1m\n", b, sizeof b), "a?[1m?");
+    assert_string_equal(seg_text_clean("Gr\xc3\xb6\xc3\x9f"
+                                       "e \xe2\x82\xac",
+                                       b, sizeof b),
+                        "Gr\xc3\xb6\xc3\x9f"
+                        "e \xe2\x82\xac");
+    assert_string_equal(seg_text_clean("\xff\xc3\xc2\x9b"
+                                       "1m\xe2\x80\xae\xed\xa0\x80",
+                                       b, sizeof b),
+                        "???1m????"); /* no UTF-8, C1, right to left, a surrogate */
+    assert_string_equal(seg_text_clean("12\xc3\xb6", b, 4), "12"); /* not half a character */
     assert_false(seg_text_copy(b, 3, "abc"));
     assert_string_equal(b, "ab");
+}
+
+static void messages_quote_data_without_controls(void **state)
+{
+    (void)state;
+
+    seg_error_clear();
+    (void)SEG_FAIL(SEG_ERR_DATA, "'%s' is no number", "\x1b]0;x\x07");
+    seg_error_while("reading '%s'", "a\nb");
+    assert_string_equal(seg_error_get()->text, "'?]0;x?' is no number");
+    assert_string_equal(seg_error_get()->context, "\n  while reading 'a?b'");
+    seg_error_clear();
+}
+
+static void json_takes_bytes_that_are_no_text(void **state)
+{
+    (void)state;
+    seg_json *json = seg_json_object();
+    char *text;
+
+    seg_json_add_text(json, "caf\xe9", "\xff");
+    seg_json_add_text(json, "b", "\x1b");
+    assert_int_equal(seg_json_text(json, &text), SEG_OK);
+    assert_string_equal(text, "{\"caf?\":\"?\",\"b\":\"\\u001B\"}");
+    seg_free(text);
+    seg_json_free(json);
 }
 
 static void text_suggests_the_nearest_word_or_none(void **state)
@@ -201,6 +237,8 @@ int main(void)
         cmocka_unit_test(memory_refuses_sizes_that_overflow),
         cmocka_unit_test(text_numbers_are_whole_texts),
         cmocka_unit_test(text_for_people),
+        cmocka_unit_test(messages_quote_data_without_controls),
+        cmocka_unit_test(json_takes_bytes_that_are_no_text),
         cmocka_unit_test(text_suggests_the_nearest_word_or_none),
         cmocka_unit_test(random_is_philox),
         cmocka_unit_test(random_numbers_have_the_right_law),
