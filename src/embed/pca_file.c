@@ -1,6 +1,7 @@
 /* Principal components in a model file: group pca/, its dimension `component` and the root's
  * `feature`. */
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "embed_internal.h"
@@ -46,6 +47,10 @@ seg_status seg_pca_read(seg_input *in, seg_pca *pca)
     SEG_TRY(seg_pca_init(pca, (int)shape.dim[1], (int)shape.dim[0]));
 
     seg_status status = read_arrays(in, pca);
+    for (int64_t i = 0; status == SEG_OK && i < (int64_t)pca->n_components * pca->d; i++)
+        if (!(fabs(pca->components[i]) < 1 + 1e-6)) /* NaN too */
+            status = SEG_FAIL(SEG_ERR_DATA, "'pca/components' in '%s' are no unit vectors",
+                              seg_input_path(in));
     if (status != SEG_OK) seg_pca_release(pca);
     return status;
 }

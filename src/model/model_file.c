@@ -205,6 +205,19 @@ static seg_status read_feature_centers(seg_input *in, seg_model *model)
     return seg_input_array(in, "kmeans/feature_centers", SEG_FLOAT64, k, d, model->feature_centers);
 }
 
+/* Clusters and segments are parts of the clients. */
+static bool sizes_fit(const seg_model *model)
+{
+    const int64_t n = model->prep.n, *size = model->kmeans.cluster_size;
+    bool fit = n > 0 && n < (int64_t)1 << 48;
+
+    for (int j = 0; j < model->kmeans.n_clusters; j++)
+        fit = fit && size[j] >= 0 && size[j] <= n;
+    for (int i = 0; i < model->segments.n_segments; i++)
+        fit = fit && model->segments.segment[i].size >= 0 && model->segments.segment[i].size <= n;
+    return fit;
+}
+
 /* The stages are of the same columns. */
 static bool fits_together(const seg_model *model)
 {
@@ -212,8 +225,8 @@ static bool fits_together(const seg_model *model)
     bool embedded = e->opts.method != SEG_EMBED_NONE;
     int d = embedded ? e->d_out : model->prep.d;
 
-    return (!embedded || e->d_in == model->prep.d) && model->kmeans.d == d && model->pca.d == d &&
-           (model->elbow.sweep.n_k == 0 || model->elbow.sweep.d == d) &&
+    return sizes_fit(model) && (!embedded || e->d_in == model->prep.d) && model->kmeans.d == d &&
+           model->pca.d == d && (model->elbow.sweep.n_k == 0 || model->elbow.sweep.d == d) &&
            (model->reference.d == 0 || model->reference.d == model->prep.d) &&
            (model->segments.n_segments == 0 ||
             model->segments.n_clusters == model->kmeans.n_clusters) &&

@@ -328,6 +328,20 @@ static bool shapes_fit(const seg_shape *density, const seg_shape *histogram, int
            n_sample <= SEG_PICTURE_SAMPLE;
 }
 
+/* Counts of clients, ranges that have a length, and segments that there are. */
+static bool is_sound(const seg_picture *p)
+{
+    const int64_t n = p->n_segments * (CELLS + 1 + (int64_t)p->d * BINS);
+    bool sound = p->x[1] - p->x[0] > 0 && p->y[1] - p->y[0] > 0 &&
+                 isfinite(p->x[1] - p->x[0] + p->y[1] - p->y[0]);
+
+    for (int64_t i = 0; i < n; i++) /* density, outside and histogram are one block */
+        sound = sound && p->density[i] >= 0 && p->density[i] < (int64_t)1 << 48;
+    for (int i = 0; i < p->n_sample; i++)
+        sound = sound && p->sample_segment[i] >= 0 && p->sample_segment[i] < p->n_segments;
+    return sound;
+}
+
 seg_status seg_picture_read(seg_input *in, seg_picture *picture)
 {
     seg_shape density, histogram, sample = { .dim = { 0 } };
@@ -344,10 +358,9 @@ seg_status seg_picture_read(seg_input *in, seg_picture *picture)
     seg_status status =
         picture_alloc(picture, (int)density.dim[0], (int)histogram.dim[1], (int)sample.dim[0]);
     if (status == SEG_OK) status = read_arrays(in, picture);
-    for (int i = 0; status == SEG_OK && i < picture->n_sample; i++)
-        if (picture->sample_segment[i] < 0 || picture->sample_segment[i] >= picture->n_segments)
-            status = SEG_FAIL(SEG_ERR_DATA, "a sampled client of '%s' is in no segment",
-                              seg_input_path(in));
+    if (status == SEG_OK && !is_sound(picture))
+        status = SEG_FAIL(SEG_ERR_DATA, "the group 'report' of '%s' holds no counts of clients",
+                          seg_input_path(in));
     if (status != SEG_OK) seg_picture_release(picture);
     return status;
 }

@@ -244,6 +244,22 @@ static seg_status read_match(seg_input *in, seg_segments *s)
     return seg_input_attr_double(in, GROUP, "match_rand", &s->match_rand);
 }
 
+/* Every node but the last is joined once, by a later one. */
+static bool is_tree(const seg_segments *s)
+{
+    bool joined[2 * SEG_REFINE_MAX] = { false };
+
+    for (int m = 0; m < s->n_clusters - 1; m++)
+        for (int side = 0; side < 2; side++) {
+            const double node = s->merge_tree[4 * m + side];
+            if (!(node >= 0 && node < s->n_clusters + m) || joined[(int)node]) return false;
+            joined[(int)node] = true;
+        }
+    for (int m = 0; m < s->n_clusters - 1; m++)
+        if (!(s->merge_tree[4 * m + 3] >= 0 && s->merge_tree[4 * m + 3] < 1e15)) return false;
+    return true;
+}
+
 static seg_status read_merge(seg_input *in, seg_segments *s)
 {
     int k = s->n_clusters;
@@ -256,6 +272,9 @@ static seg_status read_merge(seg_input *in, seg_segments *s)
                             s->centers));
     if (k > 1)
         SEG_TRY(seg_input_array(in, GROUP "/merge_tree", SEG_FLOAT64, k - 1, 4, s->merge_tree));
+    if (!is_tree(s))
+        return SEG_FAIL(SEG_ERR_DATA, "'" GROUP "/merge_tree' in '%s' is no tree",
+                        seg_input_path(in));
     SEG_TRY(seg_input_attr_text(in, GROUP, "merge_method", name, sizeof name));
     SEG_TRY(seg_input_attr_int(in, GROUP, "n_amounts", &amounts));
     SEG_TRY(seg_input_attr_double(in, GROUP, "cost", &s->cost));

@@ -95,7 +95,7 @@ static seg_status read_n_segments(seg_input *in, int *n)
 /* No count is negative, and those of a column add up to the clients. */
 static seg_status check_counts(seg_input *in, const seg_reference *r)
 {
-    bool sound = r->n >= 0;
+    bool sound = r->n >= 0 && r->n <= INT64_MAX / (BINS + 2);
 
     for (int64_t i = 0; i < (int64_t)r->d * (BINS + 1) + r->n_segments; i++)
         sound = sound && r->bin_count[i] >= 0 && r->bin_count[i] <= r->n;
