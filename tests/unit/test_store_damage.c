@@ -1,5 +1,9 @@
 /* Flipped bits and cut files: refused, or nothing that can be read has changed.  Without MPI; each
- * batch of damages is tried in a child, because the HDF5 library itself may crash on them. */
+ * batch of damages is tried in a child, because the HDF5 library itself may crash on them.
+ *
+ *   test_store_damage [STRIDE]          a file of its own, every STRIDE-th byte (1: every bit)
+ *   test_store_damage COUNT FILE...     COUNT drawn damages of each file, every tenth of several
+ *                                       bytes, and COUNT cuts, at every byte if COUNT allows */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +23,7 @@
 
 enum { ROWS = 40, MOST = 1 << 20 };
 
-static char folder[64], path[80];
+static char folder[64], path[80], format[32] = "model";
 static unsigned char original[MOST];
 static int64_t size;
 static int64_t stride = 11; /* of the flipped bytes */
@@ -51,8 +55,7 @@ static void hash_attributes(seg_input *in, const char *object, uint64_t *hash)
 
 static void hash_dataset(seg_input *in, const char *object, uint64_t *hash)
 {
-    static char data[65536];
-    char **texts = NULL;
+    char **texts = NULL, *data = NULL;
     seg_shape shape = { 0 };
     int n = 0;
 
@@ -64,10 +67,15 @@ static void hash_dataset(seg_input *in, const char *object, uint64_t *hash)
             hash_text(hash, texts[i]);
         seg_free(texts);
     } else {
-        int64_t rows = shape.rank > 0 ? shape.dim[0] : 1;
-        memset(data, 0, sizeof data);
-        if (seg_input_read(in, object, shape.type, 0, rows, data) != SEG_OK) hash_text(hash, "?");
-        *hash = seg_hash(data, sizeof data, *hash);
+        int64_t rows = shape.rank > 0 ? shape.dim[0] : 1, values = rows;
+        for (int i = 1; i < shape.rank; i++)
+            values *= shape.dim[i];
+        const size_t bytes = (size_t)(values * seg_type_size(shape.type, 0));
+        if (seg_alloc(values + 1, 8, &data) != SEG_OK ||
+            seg_input_read(in, object, shape.type, 0, rows, data) != SEG_OK)
+            hash_text(hash, "?");
+        if (data) *hash = seg_hash(data, bytes, *hash);
+        seg_free(data);
     }
     seg_error_clear();
     if (seg_input_column_names(in, object, &n, &texts) == SEG_OK)
@@ -104,7 +112,7 @@ static seg_status try_file(uint64_t *hash)
 
     *hash = 0;
     seg_status status = seg_input_open(path, &in);
-    if (status == SEG_OK) status = seg_input_expect(in, "model");
+    if (status == SEG_OK) status = seg_input_expect(in, format);
     if (status == SEG_OK) status = seg_input_check(in, NULL);
     seg_error_clear();
     if (status == SEG_OK) hash_group(in, "", hash);
@@ -161,10 +169,11 @@ static bool in_child(void (*damage)(int64_t at, uint64_t expected), int64_t begi
 }
 
 /* The same, with a new child behind every crash. */
-static void in_children(void (*damage)(int64_t at, uint64_t expected), uint64_t expected)
+static void in_children(void (*damage)(int64_t at, uint64_t expected), int64_t end,
+                        uint64_t expected)
 {
     *count = (tally) { 0 };
-    for (int64_t begin = 0; !in_child(damage, begin, size, expected); begin = count->at + stride) {
+    for (int64_t begin = 0; !in_child(damage, begin, end, expected); begin = count->at + stride) {
         write_file(original, size);
         count->crashed++;
     }
@@ -209,7 +218,7 @@ static void store_refuses_flipped_bits_or_reads_what_was_written(void **state)
 
     write_file(original, size);
     assert_int_equal(try_file(&expected), SEG_OK);
-    in_children(flip, expected);
+    in_children(flip, size, expected);
     assert_int_equal(count->wrong, 0);
     assert_true(count->refused * stride > size / 2);
 }
@@ -221,10 +230,65 @@ static void store_refuses_a_file_that_was_cut(void **state)
 
     write_file(original, size);
     assert_int_equal(try_file(&expected), SEG_OK);
-    in_children(cut, expected);
+    in_children(cut, size, expected);
     assert_int_equal(count->wrong, 0);
     assert_int_equal(count->crashed, 0);
     assert_true(count->unchanged * stride < 250); /* cut inside the seal: the rest is whole */
+}
+
+/* ---- drawn damages of given files ---- */
+
+/* Number `at`: one bit, or 2 to 16 bytes that follow each other. */
+static void damage_drawn(int64_t at, uint64_t expected)
+{
+    const uint64_t draw = seg_hash(&at, sizeof at, 1), more = seg_hash(&at, sizeof at, 2);
+    const int64_t first = (int64_t)(draw % (uint64_t)size);
+    const bool several = at % 10 == 9;
+    const int64_t end = several ? first + 2 + (int64_t)(more % 15) : first + 1;
+    uint64_t hash;
+
+    for (int64_t i = first; i < end && i < size; i++) {
+        const uint64_t bits = several ? seg_hash(&i, sizeof i, more) & 0xff : 1U << more % 8;
+        patch(i, (unsigned char)(original[i] ^ bits));
+    }
+    seg_status status = try_file(&hash);
+    judge(status, hash, expected);
+    for (int64_t i = first; i < end && i < size; i++)
+        patch(i, original[i]);
+}
+
+static bool load(const char *from)
+{
+    int file = open(from, O_RDONLY);
+    seg_input *in = NULL;
+
+    size = file < 0 ? 0 : read(file, original, MOST);
+    if (file >= 0) (void)close(file);
+    write_file(original, size);
+    if (size == 0 || seg_input_open(path, &in) != SEG_OK) return false;
+    (void)seg_text_copy(format, sizeof format, seg_input_format(in));
+    seg_input_close(in);
+    return true;
+}
+
+/* The number of damages that were neither refused nor without effect. */
+static int64_t damage_files(int64_t n, int n_files, char **files)
+{
+    int64_t wrong = 0;
+    uint64_t expected;
+
+    for (int i = 0; i < n_files; i++) {
+        if (!load(files[i]) || try_file(&expected) != SEG_OK) return 1;
+        print_message("%s\n", seg_text_base_name(files[i]));
+        stride = 1;
+        in_children(damage_drawn, n, expected);
+        wrong += count->wrong;
+        write_file(original, size);
+        stride = size / n + 1;
+        in_children(cut, size, expected);
+        wrong += count->wrong + count->crashed;
+    }
+    return wrong;
 }
 
 /* The file comes from a child with MPI, so that this process has none. */
@@ -257,7 +321,13 @@ int main(int argc, char **argv)
     if (!mkdtemp(folder)) return 1;
     (void)snprintf(path, sizeof path, "%s/out.h5", folder);
     count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (count == MAP_FAILED || !make_file(argc, argv)) return 1;
+    if (count == MAP_FAILED) return 1;
+    if (argc > 2) {
+        int64_t wrong = damage_files(stride, argc - 2, argv + 2);
+        (void)store_count_files(folder, true);
+        return wrong != 0;
+    }
+    if (!make_file(argc, argv)) return 1;
     int file = open(path, O_RDONLY);
     size = file < 0 ? 0 : read(file, original, MOST);
     (void)close(file);
