@@ -319,7 +319,9 @@ static seg_status cannot_name(const seg_part *part, int error_number)
     if (error_number == EEXIST || error_number == ENOTEMPTY)
         return SEG_FAIL(SEG_ERR_CANTCREATE,
                         "'%s' has come into being meanwhile; --force replaces it", part->path);
-    return SEG_FAIL(SEG_ERR_IO, "cannot name '%s': %s", part->path, strerror(error_number));
+    const bool forbidden = error_number == EPERM || error_number == EACCES;
+    return SEG_FAIL(forbidden ? SEG_ERR_PERMISSION : SEG_ERR_IO, "cannot name '%s': %s", part->path,
+                    strerror(error_number));
 }
 
 /* The name must be free at this very moment: link() never replaces.  Its answer can be lost on a

@@ -38,6 +38,7 @@ void cli_process_prepare(void)
     (void)setrlimit(RLIMIT_CORE, &none); /* memory holds personal data */
     (void)signal(SIGPIPE, SIG_IGN);      /* errors come back as codes */
     (void)signal(SIGXFSZ, SIG_IGN);
+    (void)unsetenv("POSIXLY_CORRECT"); /* options may stand behind words, everywhere */
     if (rank < 0) return;
     seg_error_set_rank(rank);
     /* A launcher may give its ranks a terminal of their own, wherever their output goes. */
