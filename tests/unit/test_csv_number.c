@@ -75,12 +75,14 @@ static void random_decimal(char *text, size_t size)
     }
 }
 
+static int64_t decimals = 2000000; /* that are drawn; the program's argument */
+
 static void numbers_are_those_of_strtod_bit_for_bit(void **state)
 {
     (void)state;
     char text[200];
 
-    for (int i = 0; i < 2000000; i++) {
+    for (int64_t i = 0; i < decimals; i++) {
         random_decimal(text, sizeof text);
         const double expected = strtod(text, NULL);
         for (int comma = 0; comma < 2; comma++) {
@@ -252,7 +254,7 @@ static void utf8_is_what_encodes_a_character(void **state)
     assert_true(csv_text_is_utf8("", 0));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_those_of_strtod_bit_for_bit),
@@ -263,5 +265,6 @@ int main(void)
         cmocka_unit_test(utf8_is_what_encodes_a_character),
     };
 
+    if (argc > 1) decimals = strtoll(argv[1], NULL, 10);
     return cmocka_run_group_tests_name("csv_number", tests, NULL, NULL);
 }
