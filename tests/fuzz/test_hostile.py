@@ -7,6 +7,7 @@ its number.
 import collections
 import os
 import random
+import shutil
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -79,30 +80,106 @@ def mutated(seeds, number):
     return bytes(data)
 
 
+def words_of(number, path, folder):
+    """the command that number `number` is given to: all take any HDF5 file"""
+    out = folder / f"{number}.out"
+    return [["inspect", path], ["inspect", "--check", path], ["describe", path], ["fit", path, "-o", out, "-k", 2,
+            "--n-init", 1, "--stability", 0], ["score", folder / "model", path, "-o", out]][number // 3 % 5]
+
+
+def measured(command, **options):
+    """(exit code, stderr, seconds, MiB at most of it and the child that looks first)"""
+    begin = time.monotonic()
+    with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, errors="replace", **options) as process:
+        stderr = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, stderr, time.monotonic() - begin, used.ru_maxrss / 1024
+
+
 def test_no_mutation_crashes_a_run(program, environment, seeds, tmp_path):
-    """what it is told by `inspect`, with and without --check; a table and a model are read as a whole by both"""
+    """a table and a model are read as a whole by `inspect`, as far as they are needed by the others"""
+    (tmp_path / "model").write_bytes(seeds[2])
+    most = {"seconds": 0.0, "MiB": 0.0}
 
     def run(number):
         path = tmp_path / f"{number}.h5"
         path.write_bytes(mutated(seeds, number))
-        begin = time.monotonic()
-        words = ["inspect", "--check", path] if number // 3 % 2 else ["inspect", path]
-        result = subprocess.run([program, *words], capture_output=True, text=True, errors="replace", env=environment,
-                                timeout=4 * SECONDS)
+        code, stderr, seconds, memory = measured([program, *words_of(number, path, tmp_path)], env=environment)
         path.unlink()
-        messages = [line for line in result.stderr.splitlines() if line.startswith("segmpi")]
-        good = result.returncode in (0, 65) and len(messages) == (result.returncode != 0)
-        how = "ok" if result.returncode == 0 else "refused"
+        messages = [line for line in stderr.splitlines() if line.startswith("segmpi")]
+        good = code in (0, 65) and len(messages) == (code != 0) and seconds < SECONDS
+        how = "ok" if code == 0 else "refused"
         for word in ("crashes", "no end"):
-            how = word if f"HDF5 {word}" in result.stderr or f"{word} with it" in result.stderr else how
-        good = good and time.monotonic() - begin < SECONDS
-        return how if good else f"number {number}: {result.returncode} {result.stderr}"
+            how = word if f"HDF5 {word}" in stderr or f"{word} with it" in stderr else how
+        if how in ("ok", "refused"):
+            most.update(seconds=max(most["seconds"], seconds), MiB=max(most["MiB"], memory))
+        return how if good else f"number {number}: {code} {stderr}"
 
     with ThreadPoolExecutor(2) as pool:
         ends = collections.Counter(pool.map(run, range(COUNT)))
-    print(dict(ends))
+    print(dict(ends), most)
     assert set(ends) <= {"ok", "refused", "crashes", "no end"}
     assert ends["refused"] > COUNT / 10 and ends["ok"] > COUNT / 100  # they do something, and not everything
+    if b"__asan_init" not in Path(program).read_bytes():
+        assert most["MiB"] < 512
+
+
+@pytest.fixture
+def traps(tmp_path):
+    """files that lead into other ones, or to no end"""
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["x"] = np.ones((20, 2))
+    (tmp_path / "secret.raw").write_bytes(bytes(320))
+    layout = h5py.VirtualLayout((20, 2), dtype="f8")
+    layout[:] = h5py.VirtualSource(secret, "x", shape=(20, 2))
+    made = []
+
+    def trap(name, fill):
+        made.append(tmp_path / f"{name}.h5")
+        with h5py.File(made[-1], "w") as file:
+            fill(file)
+
+    def deep(file):
+        for _ in range(60):
+            file = file.create_group("g")
+        file["x"] = np.ones((20, 2))
+
+    def circle(file):
+        file.create_group("a")["b"] = file["/"]
+
+    def bomb(file):
+        file.create_dataset("x", (1 << 40, 2), "f8", chunks=(1 << 16, 2), compression="gzip")
+
+    def reference(file):
+        file.create_dataset("x", (20,), h5py.ref_dtype)[0] = file["/"].ref
+
+    trap("link", lambda file: file.__setitem__("x", h5py.ExternalLink(str(secret), "x")))
+    trap("soft", lambda file: file.__setitem__("x", h5py.SoftLink("/nowhere")))
+    trap("storage", lambda file: file.create_dataset("x", (20, 2), "f8", external=[(str(tmp_path / "secret.raw"), 0, 320)]))
+    trap("virtual", lambda file: file.create_virtual_dataset("x", layout))
+    for name, fill in (("deep", deep), ("circle", circle), ("bomb", bomb), ("reference", reference)):
+        trap(name, fill)
+    return made
+
+
+def test_no_file_leads_into_another(program, environment, traps, tmp_path):
+    """each trap is refused within seconds, and the system's calls show that no other file is opened"""
+    trace = shutil.which("strace")
+    if b"__asan_init" in Path(program).read_bytes():
+        trace = None  # it looks for leaks by tracing as well
+    for path in traps:
+        for words in (["fit", path, "-o", tmp_path / "out.h5", "-k", 2, "--dataset", "x"], ["inspect", "--check", path]):
+            log = tmp_path / "log"
+            tracer = [trace, "-f", "-qq", "-e", "trace=open,openat", "-o", log] if trace else []
+            code, stderr, seconds, _ = measured([*tracer, program, *words], env=environment)
+            told = words[0] == "inspect" and path.stem in ("deep", "reference", "bomb")
+            assert code in (64, 65) or (code == 0 and told), (path.name, words, code, stderr)
+            assert seconds < 20 and sum(line.startswith("segmpi") for line in stderr.splitlines()) == (code != 0)
+            if trace:
+                assert path.name in log.read_text() and "secret" not in log.read_text(), path.name
 
 
 def test_a_crash_of_hdf5_is_65_on_all_ranks(segmpi, program, seeds, tmp_path):
