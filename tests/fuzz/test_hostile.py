@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pytest
 
-COUNT = int(os.environ.get("SEGMPI_HOSTILE", 240))
+COUNT = int(os.environ.get("SEGMPI_HOSTILE", 120))
 SECONDS = 60  # three times the limit of processor time of the child
 
 
