@@ -144,8 +144,8 @@ class Bench:
         path = folder / output
         if not os.path.lexists(path):
             return "absent"
-        old = self.folder / "old"
-        if bytes_of(path) == (bytes_of(old) if path.is_dir() else b"old"):
+        self.reference(name)
+        if bytes_of(path) == (bytes_of(self.folder / "old") if path.is_dir() else b"old"):
             return "old"
         try:
             same = digest(path) == self.reference(name)[output]

@@ -22,7 +22,7 @@ from kit import ALONE, COMMANDS, DOCUMENTED, Bad, Bench, check, records
 
 DEEDS = ("fail", "short", "kill", "torn")
 WRITES = {"write", "ftruncate", "fsync", "rename", "link", "exchange"}
-ERRORS = {"write": (errno.EIO, errno.ENOSPC), "open": (errno.EIO, errno.EMFILE, errno.EACCES),
+ERRORS = {"write": (errno.EIO, errno.ENOSPC, errno.EFBIG), "open": (errno.EIO, errno.EMFILE, errno.EACCES),
           "fsync": (errno.EIO, errno.ENOSPC), "fallocate": (errno.ENOSPC, errno.EOPNOTSUPP),
           "lock": (errno.ENOLCK, errno.EOPNOTSUPP), "link": (errno.EIO, errno.EPERM)}
 SECONDS = 10

@@ -16,7 +16,7 @@ import pytest
 from kit import COMMANDS, HEAD, Bench, bytes_of
 from replay import changing, states, syncs
 
-CASES = [("import", 1), ("generate", 3), ("describe", 1), ("fit", 1), ("score", 3), ("report", 1), ("export", 1)]
+CASES = [("import", 4), ("generate", 3), ("describe", 1), ("fit", 1), ("score", 3), ("report", 1), ("export", 1)]
 EACH = 2
 
 
