@@ -66,17 +66,14 @@ done:
 
 /* ---- the steps ---- */
 
-/* Local.  This rank's rows are complete, its file is closed, and what it wrote is on the disk. */
+/* Local.  This rank's rows are complete, its file is closed, and what it wrote is on the disk: also
+ * without rows, as HDF5 writes its superblock at the close, which must not come after rank 0's. */
 static seg_status finish_rows(seg_output *out)
 {
-    bool wrote = out->root;
-
     SEG_TRY(rows_finish(out));
     SEG_TRY(rows_close(out));
     SEG_TRY(seg_fault("store_sync", SEG_ERR_IO));
-    for (int i = 0; i < out->n_rows; i++)
-        wrote = wrote || out->rows[i].n_runs > 0;
-    return wrote ? seg_part_sync(&out->part) : SEG_OK;
+    return seg_part_sync(&out->part);
 }
 
 /* Root.  Adds what the file says about itself. */
