@@ -151,6 +151,8 @@ const char *cli_variable_value(const cli_option *row, char *name, size_t size);
 /* The effective options that decide the result, as one line of JSON, owned by the caller
  * (seg_free). */
 seg_status cli_options_record(const cli_command *command, char **json);
+/* A hash of all effective options. */
+seg_status cli_options_hash(const cli_command *command, uint64_t *hash);
 
 void cli_version_print(void);
 void cli_help_print(const cli_command *command);

@@ -3,6 +3,8 @@
 
 #include "cli_internal.h"
 #include "segmpi/json.h"
+#include "segmpi/memory.h"
+#include "segmpi/store.h"
 
 static void add_option(seg_json *json, const cli_option *row)
 {
@@ -35,16 +37,33 @@ static void add_option(seg_json *json, const cli_option *row)
     if (text) seg_json_add_text(json, row->name, slash ? slash + 1 : text);
 }
 
-seg_status cli_options_record(const cli_command *command, char **out)
+/* One line of JSON with the options that have all of these marks. */
+static seg_status write_options(const cli_command *command, unsigned marks, char **out)
 {
     const cli_option *rows[CLI_MAX_ROWS];
     seg_json *json = seg_json_object();
     int n = cli_rows_of(command, rows);
 
     for (int i = 0; i < n; i++)
-        if ((rows[i]->marks & CLI_RECORDED) && (!rows[i]->applies || rows[i]->applies()))
+        if ((rows[i]->marks & marks) == marks && (!rows[i]->applies || rows[i]->applies()))
             add_option(json, rows[i]);
     seg_status status = seg_json_text(json, out);
     seg_json_free(json);
     return status;
+}
+
+seg_status cli_options_record(const cli_command *command, char **out)
+{
+    return write_options(command, CLI_RECORDED, out);
+}
+
+seg_status cli_options_hash(const cli_command *command, uint64_t *hash)
+{
+    char *all = NULL;
+
+    SEG_TRY(seg_fault("options_hash", SEG_ERR_MEMORY));
+    SEG_TRY(write_options(command, 0, &all));
+    *hash = seg_hash(all, strlen(all), 0);
+    seg_free(all);
+    return SEG_OK;
 }

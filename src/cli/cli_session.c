@@ -65,19 +65,38 @@ static void choose_blas(char **argv)
     (void)unsetenv("OPENBLAS_CORETYPE");
 }
 
+/* Collective. */
+static bool is_same(seg_comm *comm, uint64_t hash)
+{
+    int64_t least = (int64_t)(hash >> 1), most = least;
+
+    seg_min_int64(comm, &least, 1);
+    seg_max_int64(comm, &most, 1);
+    return least == most;
+}
+
 /* Collective.  Last bits depend on the BLAS kernels, so they must be the same everywhere. */
 static seg_status compare_blas(seg_comm *comm)
 {
     const char *core = seg_blas_core();
-    int64_t least = (int64_t)(seg_hash(core, strlen(core), 0) >> 1), most = least;
 
-    seg_min_int64(comm, &least, 1);
-    seg_max_int64(comm, &most, 1);
-    if (least == most) return SEG_OK;
+    if (is_same(comm, seg_hash(core, strlen(core), 0))) return SEG_OK;
     return SEG_FAIL(SEG_ERR_CONFIG,
                     "the ranks run on different CPUs, for which OpenBLAS computes different last "
                     "bits (here '%s'); set OPENBLAS_CORETYPE to one that all have",
                     core);
+}
+
+/* Collective.  Each rank has read option file and variables for itself. */
+static seg_status compare_options(seg_comm *comm, const cli_command *command)
+{
+    uint64_t hash = 0;
+
+    SEG_TRY(seg_agree(comm, cli_options_hash(command, &hash)));
+    if (is_same(comm, hash)) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_CONFIG,
+                    "the ranks have different options: an option file or a SEGMPI_ variable is not "
+                    "the same on all nodes");
 }
 
 static seg_status choose_kernels(cli_session *session)
@@ -136,6 +155,7 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
     }
     SEG_TRY(seg_agree(session->comm, choose_kernels(session)));
     SEG_TRY(compare_blas(session->comm));
+    SEG_TRY(compare_options(session->comm, session->command));
     seg_log_detail("%d ranks, SIMD level %s, %s", seg_comm_size(session->comm),
                    session->kernels->name, seg_blas_library());
     return SEG_OK;

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import time
 
 import h5py
@@ -335,3 +336,26 @@ def test_options_in_the_model_are_the_effective_ones(segmpi, clients, tmp_path):
         "no-swaps": False, "impute": "median", "outliers": "none", "scale": "standard", "seed": 5,
     }.items()
     assert not any(name.startswith("ae-") or name == "whiten" for name in options)  # nothing that has no effect
+
+
+@pytest.mark.parametrize("how", ["file", "variable"])
+def test_ranks_that_read_other_options_are_refused(environment, program, tmp_path, how):
+    """as nodes would whose files or environment differ"""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "mine.ini").write_text("seed = 1\n")
+    (tmp_path / "b" / "mine.ini").write_text("seed = 2\n")
+
+    def part(name, seed):
+        rank = ["-x", f"SEGMPI_SEED={seed}"] if how == "variable" else []
+        config = ["--config", f"{name}/mine.ini"] if how == "file" else []
+        return ["-n", "1", *rank, program, "generate", "9", "-o", "x.h5", *config]
+
+    def run(*parts):
+        return subprocess.run(["mpirun", "--timeout", "60", *parts[0], ":", *parts[1]], cwd=tmp_path, env=environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=70)
+
+    result = run(part("a", 1), part("b", 2))
+    assert result.returncode == 78 and not (tmp_path / "x.h5").exists()
+    assert [line for line in result.stderr.splitlines() if line.startswith("segmpi")][0].count("different options") == 1
+    assert run(part("a", 1), part("a", 1)).returncode == 0

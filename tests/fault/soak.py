@@ -26,6 +26,7 @@ SEGMPI = os.environ["SEGMPI_BINARY"]
 FEW = ["--n-init", "3", "--stability", "2"]
 CODE = ["--embed", "autoencoder", "--ae-layers", "16", "--ae-code", "4", "--ae-epochs", "8", "-k", "4", *FEW]
 DEADLINE = 3
+RANKS = [1, 2, 3, 4, 5, 7, 8, 16, 64]
 
 # name: command line before "-o OUT", options behind it, whether it can be gone on with
 COMMANDS = {
@@ -34,6 +35,7 @@ COMMANDS = {
     "describe": (["describe", "{clients.h5}"], [], False),
     "fit": (["fit", "{clients.h5}"], FEW, True),
     "fit on a code": (["fit", "{clients.h5}"], CODE, True),
+    "fit on components": (["fit", "{clients.h5}"], ["--embed", "pca:0.9", "-k", "5", *FEW], True),
     "fit of a chosen k": (["fit", "{clients.h5}"], ["-k", "auto", "--k-max", "6", *FEW], True),
     "elbow": (["elbow", "{clients.h5}"], ["--k-max", "8", "--n-init", "3", "--gap", "3", "--stability", "3",
                                           "--memory-limit", "300k"], True),
@@ -84,7 +86,7 @@ class Run:
     """one run of a command in a session of its own"""
 
     def __init__(self, bench, folder, name, ranks, *options, env=None):
-        launcher = [] if ranks == 1 else ["mpirun", "-n", str(ranks), "--timeout", "100"]
+        launcher = [] if ranks == 1 else ["mpirun", "-n", str(ranks), "--timeout", "200"]
         self.process = subprocess.Popen(
             [*launcher, SEGMPI, *bench.words(name, "out.h5"), *options], cwd=folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -375,17 +377,29 @@ def damage(bench, dice, folder):
     return f"{refused} refused, {harmless} without effect"
 
 
-KINDS = [kill, chain, stopped, scheduler, fault, kill, race, lost, stopped, kill, scheduler, damage]
+def same(bench, dice, folder, name=None, ranks=None):
+    """the same bits on any number of ranks, under load, whatever is said about threads"""
+    name, ranks = name or dice.choice(sorted(COMMANDS)), ranks or dice.choice(RANKS)
+    threads = {word: dice.choice(["1", "2", "4"]) for word in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    bench.point = f"{name}, {ranks} ranks, threads {' '.join(threads.values())}"
+    run = Run(bench, folder, name, ranks, env={**threads, "SEGMPI_DEADLINE": "200"})
+    code = run.end(200)
+    check(code == 0, f"exit code {code}: {run.errors[-300:]}")
+    check(bench.digest(folder / "out.h5") == bench.whole[name], "other bits")
+    return "equal"
 
 
-def trial(bench, number):
+KINDS = [kill, chain, stopped, scheduler, fault, kill, race, lost, stopped, kill, scheduler, damage, same]
+
+
+def trial(bench, number, kind=None, *what):
     """one trial; True if it ended as it must"""
-    kind = KINDS[number % len(KINDS)]
+    kind = kind or KINDS[number % len(KINDS)]
     folder = bench.folder / f"trial-{number}"
     folder.mkdir()
     begin = time.monotonic()
     try:
-        outcome, good = kind(bench, random.Random(number), folder), True
+        outcome, good = kind(bench, random.Random(number), folder, *what), True
     except Bad as bad:
         outcome, good = f"BAD: {bad}", False
     line = f"{number} {kind.__name__}: {bench.point}: {outcome} ({time.monotonic() - begin:.1f} s)"
@@ -393,12 +407,26 @@ def trial(bench, number):
     return kind.__name__, good, " ".join(line.split())
 
 
+def grid(log):
+    """each command on each number of ranks; how many trials were bad"""
+    with tempfile.TemporaryDirectory(prefix="segmpi-soak-") as folder:
+        bench, bad = Bench(Path(folder)), 0
+        for number, (name, ranks) in enumerate((name, ranks) for ranks in RANKS for name in COMMANDS):
+            _, good, line = trial(bench, number, same, name, ranks)
+            bad += not good
+            print(line, file=log)
+    return bad
+
+
 def main():
     words = sys.argv[1:]
+    if words[:1] == ["--grid"]:
+        return 1 if grid(open(words[1], "a", buffering=1) if len(words) > 1 else sys.stdout) else 0
     again = int(words[1]) if words[:1] == ["--trial"] else None
     end = time.monotonic() + (3600 * float(words[0]) if again is None else 0)
     log = open(words[1], "a", buffering=1) if again is None and len(words) > 1 else sys.stdout
     first = again if again is not None else int.from_bytes(os.urandom(3), "big") * len(KINDS)
+    only = set(words[2:]) or {kind.__name__ for kind in KINDS}
     done, bad = Counter(), Counter()
     if why_not():
         KINDS[KINDS.index(lost)] = kill
@@ -406,10 +434,11 @@ def main():
         bench = Bench(Path(folder))
         number = first
         while number == first or time.monotonic() < end:
-            kind, good, line = trial(bench, number)
-            print(line, file=log)
-            done[kind] += 1
-            bad[kind] += not good
+            if again is not None or KINDS[number % len(KINDS)].__name__ in only:
+                kind, good, line = trial(bench, number)
+                print(line, file=log)
+                done[kind] += 1
+                bad[kind] += not good
             number += 1
     for kind in sorted(done):
         print(f"{kind}: {done[kind]} trials, {bad[kind]} bad", file=log)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Random trials for a while: tests/fault/soak.sh HOURS [LOG], or one again: tests/fault/soak.sh --trial NUMBER.
+# Random trials for a while: tests/fault/soak.sh HOURS [LOG [KIND...]], or one again: tests/fault/soak.sh --trial NUMBER.
 # Each line of the log is a trial: its number (which is its seed), kind, point and outcome; see README.md.
 set -euo pipefail
 
