@@ -36,9 +36,10 @@ int seg_embedding_width(int d, const seg_embed_opts *opts);
  * on failure. */
 seg_status seg_embedding_fit(seg_comm *comm, const seg_matrix *m, const seg_embed_opts *opts,
                              seg_embedding *e);
-/* Local.  The embedded matrix, owned by the caller (seg_matrix_release).  Not for SEG_EMBED_NONE.
- */
-seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, seg_matrix *out);
+/* Local.  The embedded matrix, owned by the caller (seg_matrix_release), with its cells where
+ * `place` says; NULL: in memory.  Not for SEG_EMBED_NONE. */
+seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, const seg_place *place,
+                               seg_matrix *out);
 /* Local.  Workspace of seg_embedding_rows(), owned by the caller (seg_free). */
 seg_status seg_embedding_workspace(const seg_embedding *e, float **work);
 /* Local, cannot fail.  The rows of one block, n <= SEG_BLOCK_ROWS: z [n][d_in] -> code [n][d_out],

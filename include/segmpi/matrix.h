@@ -7,6 +7,7 @@
 
 #include "segmpi/comm.h"
 #include "segmpi/rows.h"
+#include "segmpi/scratch.h"
 
 typedef struct seg_matrix {
     seg_rows rows;
@@ -15,7 +16,8 @@ typedef struct seg_matrix {
     int64_t total_weight; /* of all ranks: clients, each as often as it counts */
     int32_t *weight; /* [n_tiles * 16] how often a client counts, 0 in padding; NULL: once; owned */
     float *x;        /* [n_tiles][d][16]; owned */
-    int *grid;       /* [d]; owned; equal on all ranks */
+    seg_scratch *scratch; /* holds x where that is larger than memory; NULL: it is memory; owned */
+    int *grid;            /* [d]; owned; equal on all ranks */
     double
         *max_abs; /* [d]; owned; largest |value| over all ranks, a bound: value before rounding */
 } seg_matrix;
@@ -24,7 +26,22 @@ typedef struct seg_matrix {
  * arguments [d]. */
 seg_status seg_matrix_init(seg_matrix *m, seg_rows rows, int d, const int *grid,
                            const double *max_abs);
+/* The same with x where `place` says; NULL: in memory.  It is then set front to back, by
+ * seg_matrix_set() and seg_matrix_fill() in turn. */
+seg_status seg_matrix_init_in(seg_matrix *m, const seg_place *place, seg_rows rows, int d,
+                              const int *grid, const double *max_abs);
 void seg_matrix_release(seg_matrix *m); /* accepts an empty one */
+/* Local rows up to `end` are set. */
+seg_status seg_matrix_fill(seg_matrix *m, int64_t end);
+
+/* Every pass over x goes front to back, block by block, and calls this for each: the tiles of the
+ * block that begins at `tile`.  Those before it may leave memory until the next pass. */
+int64_t seg_matrix_block(const seg_matrix *m, int64_t tile);
+/* Clients that are looked at out of order are named first, by local row (negative: nobody), of
+ * `count` so many at once; those named before may go.  seg_matrix_rest() ends it. */
+#define SEG_MATRIX_WANTED 512
+void seg_matrix_want(const seg_matrix *m, int64_t count, const int64_t *row);
+void seg_matrix_rest(const seg_matrix *m);
 
 /* Adds weights, all zeros, to be filled in by the caller, as is total_weight. */
 seg_status seg_matrix_add_weights(seg_matrix *m);
@@ -42,7 +59,7 @@ int seg_matrix_grid(int64_t total_weight, double max_abs, double rms);
 /* Writes `count` rows z [count][d], rounded to the grid, at local row `at` (rows counted from this
  * rank's first). */
 void seg_matrix_set(seg_matrix *m, int64_t at, int64_t count, const double *z);
-/* Reads `count` rows from local row `at` into z [count][d]. */
+/* Reads `count` rows from local row `at` into z [count][d]; rows are asked for front to back. */
 void seg_matrix_get(const seg_matrix *m, int64_t at, int64_t count, double *z);
 
 /* Collective.  The clients at local rows row [count] of every rank, in order, on every rank: *all,

@@ -15,6 +15,9 @@ seg_status seg_alloc(int64_t count, size_t size, void *out);
 /* Accepts NULL. */
 void seg_free(void *memory);
 
-/* Bytes that seg_alloc() holds now and held at most, in this process. */
+/* Counts memory that was got elsewhere; negative: given back. */
+void seg_memory_count(int64_t bytes);
+
+/* Bytes that this process holds now and held at most, of seg_alloc() and what was counted. */
 int64_t seg_memory_now(void);
 int64_t seg_memory_peak(void);

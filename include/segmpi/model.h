@@ -24,6 +24,10 @@ typedef struct seg_fit_opts {
     const char *elbow_path; /* of the same table, preparation and embedding; NULL: run if a k is to
                                be chosen */
     seg_elbow_opts elbow;
+    bool sweep_alone;              /* only the elbow is wanted */
+    int64_t memory_limit;          /* bytes for a rank; 0: none */
+    const char *scratch;           /* folder for clients that memory has no room for; borrowed */
+    seg_place matrix, code;        /* of prepared clients and their code: see seg_model_settle() */
     const char *init_centers_path; /* for SEG_INIT_CENTERS: an HDF5 file with
                                       kmeans/cluster_centers_original */
 } seg_fit_opts;
@@ -46,7 +50,9 @@ typedef struct seg_model {
 typedef struct seg_fit_plan {
     int64_t n;            /* clients */
     int d;                /* columns */
-    int64_t memory;       /* bytes that the rank with most rows will allocate at its peak */
+    int64_t memory;       /* bytes that the rank with most rows will take at its peak, with
+                             the program */
+    int64_t scratch;      /* bytes of the file that holds its clients where memory does not */
     int64_t output_bytes; /* of the row arrays of model.h5 and of its pictures, which make nearly
                              all of it */
     int64_t weights;      /* of an autoencoder; 0: none is trained */
@@ -60,10 +66,15 @@ typedef struct seg_elbow_plan {
     int n_k;
     int n_groups;  /* of k whose fits share passes */
     int64_t sweep; /* bytes that the rank with most rows will allocate for the fits at their peak */
-    int64_t memory;  /* in all */
+    int64_t memory;  /* in all, with the program */
+    int64_t scratch; /* as above */
     int64_t weights; /* as above */
     double flops;
 } seg_elbow_plan;
+
+/* Local.  How the run keeps to its limit: fewer k at once, then clients in a file.  Completes opts:
+ * elbow.sweep.together, matrix and code.  SEG_ERR_MEMORY names the smallest limit that works. */
+seg_status seg_model_settle(const seg_table *table, int n_ranks, seg_fit_opts *opts);
 
 /* Collective.  `extra`: columns of the same clients that are only profiled, or NULL.  `model` is
  * empty on failure. */

@@ -71,8 +71,10 @@ typedef struct seg_prep {
  */
 seg_status seg_prep_fit(seg_comm *comm, seg_table *table, const seg_prep_opts *opts,
                         seg_prep *prep);
-/* Local.  Reads this rank's rows and fills `m` (owned by the caller, seg_matrix_release). */
-seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m);
+/* Local.  Reads this rank's rows and fills `m` (owned by the caller, seg_matrix_release), whose
+ * cells go where `place` says; NULL: in memory. */
+seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, const seg_place *place,
+                          seg_matrix *m);
 /* Local.  The same for rows in memory: x [n][d] original units -> z [n][d], in place, not rounded
  * to the grid. */
 void seg_prep_apply_rows(const seg_prep *prep, int64_t n, double *x);

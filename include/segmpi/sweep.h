@@ -8,8 +8,7 @@
 typedef struct seg_sweep_opts {
     int k_min, k_max;
     seg_kmeans_opts kmeans; /* n_clusters is not used */
-    int64_t memory_limit; /* bytes per rank for the runs of the set; it is cut into groups of k that
-                             fit, at least one k at a time; 0: no limit */
+    int together;           /* values of k whose fits share passes; 0: all */
 } seg_sweep_opts;
 
 /* The best run for one k. */
@@ -39,8 +38,8 @@ seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
 /* Local.  Storage for its results.  After a failure there is still memory to release. */
 seg_status seg_sweep_init(seg_sweep *sweep, int k_min, int k_max, int d, int n_init);
 void seg_sweep_release(seg_sweep *sweep);
-/* Local.  Groups of k that share passes, where the rank with most rows has `rows`. */
-int seg_sweep_groups(int64_t rows, int d, const seg_sweep_opts *opts);
+/* Local.  Groups of k that share passes. */
+int seg_sweep_groups(const seg_sweep_opts *opts);
 /* Local.  Bytes that a sweep allocates at its peak on a rank with `rows` of `total_rows` clients.
  */
 int64_t seg_sweep_memory(int64_t total_rows, int64_t rows, int d, const seg_sweep_opts *opts);

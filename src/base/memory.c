@@ -43,6 +43,12 @@ static bool is_to_fail(void)
 }
 #endif
 
+void seg_memory_count(int64_t bytes)
+{
+    now += bytes;
+    if (now > peak) peak = now;
+}
+
 seg_status seg_alloc(int64_t count, size_t size, void *out)
 {
     const void *nothing = NULL;
@@ -61,8 +67,7 @@ seg_status seg_alloc(int64_t count, size_t size, void *out)
     if (huge) (void)madvise(block, bytes, MADV_HUGEPAGE); /* a wish; refusal costs speed only */
     memset(block, 0, bytes);
     memcpy(block, &bytes, sizeof bytes);
-    now += (int64_t)bytes;
-    if (now > peak) peak = now;
+    seg_memory_count((int64_t)bytes);
 
     void *memory = (char *)block + ALIGNMENT;
     memcpy(out, &memory, sizeof memory);
@@ -77,7 +82,7 @@ void seg_free(void *memory)
     size_t bytes;
 
     memcpy(&bytes, block, sizeof bytes);
-    now -= (int64_t)bytes;
+    seg_memory_count(-(int64_t)bytes);
     free(block);
 }
 

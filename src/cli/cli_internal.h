@@ -10,6 +10,7 @@
 #include "segmpi/json.h"
 #include "segmpi/kernels.h"
 #include "segmpi/kmeans.h"
+#include "segmpi/model.h"
 #include "segmpi/prep.h"
 #include "segmpi/provenance.h"
 #include "segmpi/table.h"
@@ -66,7 +67,8 @@ typedef struct cli_method {
     seg_embed_opts embed;
     seg_kmeans_opts kmeans;
     int k_max;            /* of a sweep over k */
-    int64_t memory_limit; /* of its runs, per rank */
+    int64_t memory_limit; /* per rank; 0: none */
+    const char *scratch;  /* folder of scratch files; NULL: that of the output */
 } cli_method;
 
 #define CLI_TALK        1u /* --quiet --verbose */
@@ -80,7 +82,7 @@ typedef struct cli_method {
 #define CLI_PREPARE     256u /* --impute --outliers --scale */
 #define CLI_KMEANS      512u /* --n-init --max-iter --tol --no-swaps */
 #define CLI_EMBED       1024u
-#define CLI_SWEEP       2048u  /* --k-max --memory-limit */
+#define CLI_SWEEP       2048u  /* --k-max --memory-limit --scratch */
 #define CLI_CSV         4096u  /* --id-column --delimiter ...: how CSV is read */
 #define CLI_CHECKPOINT  8192u  /* --resume --max-seconds --checkpoint-interval */
 #define CLI_STOP        16384u /* --resume --max-seconds */
@@ -235,6 +237,10 @@ seg_status cli_provenance_others(const cli_session *session, seg_table *table, s
 /* Two lists of names, each may be NULL, as one. */
 seg_status cli_columns_join(const char *a, const char *b, char joined[CLI_PATH]);
 
+/* Collective.  How a fit or a sweep keeps to --memory-limit, with a scratch file in --scratch or in
+ * the folder of `output`; borrowed by `fit`. */
+seg_status cli_settle(cli_session *session, const seg_table *table, const char *output,
+                      seg_fit_opts *fit);
 /* True on the rank that makes the document of --json, unless a run that was done has made it. */
 bool cli_wants_json(const cli_session *session);
 /* Collective.  Agrees on `local`, the status of making `json`; writes and frees it.  It is NULL

@@ -81,6 +81,11 @@ static seg_status accept_memory_limit(const char *text)
     return SEG_FAIL(SEG_ERR_USAGE, "--memory-limit is a size such as 500M or 4G");
 }
 
+static bool has_memory_limit(void)
+{
+    return method.memory_limit > 0;
+}
+
 const cli_shared_row cli_method_rows[] = {
     { CLI_SWEEP,
       { .name = "k-max",
@@ -95,12 +100,19 @@ const cli_shared_row cli_method_rows[] = {
     { CLI_SWEEP,
       { .name = "memory-limit",
         .argument = "SIZE",
-        .fallback = "1G",
-        .help = "memory per rank for fits that advance together; more passes over the clients are "
-                "made where they do not fit",
+        .help = "memory per rank at most (default: as much as it takes): fewer k advance together, "
+                "and each pass reads clients from a file without a name",
         .kind = CLI_TEXT,
         .value = &words.memory_limit,
         .accept = accept_memory_limit } },
+    { CLI_SWEEP,
+      { .name = "scratch",
+        .argument = "FOLDER",
+        .help = "folder on a disk for that file (default: that of the output)",
+        .kind = CLI_FILE,
+        .value = &method.scratch,
+        .applies = has_memory_limit,
+        .needs = "--memory-limit" } },
     { CLI_KMEANS,
       { .name = "n-init",
         .argument = "N",

@@ -163,19 +163,24 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
 
 /* ---- outputs ---- */
 
+/* The folder of `path`; false if its name is too long. */
+static bool folder_of(const char *path, char folder[4096])
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!seg_text_copy(folder, 4096, slash ? path : ".")) return false;
+    if (slash) folder[slash == path ? 1 : slash - path] = '\0';
+    return true;
+}
+
 /* The folder of `path` can take a new file. */
 static seg_status check_folder(const char *path)
 {
     char folder[4096];
     struct stat found;
-    const char *slash = strrchr(path, '/');
 
-    if (!slash)
-        (void)seg_text_copy(folder, sizeof folder, ".");
-    else if (!seg_text_copy(folder, sizeof folder, path))
+    if (!folder_of(path, folder))
         return SEG_FAIL(SEG_ERR_CANTCREATE, "the name '%.80s...' is too long", path);
-    else
-        folder[slash == path ? 1 : slash - path] = '\0';
     if (stat(folder, &found) != 0)
         return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot write '%s': folder '%s': %s", path, folder,
                         strerror(errno));
@@ -319,6 +324,16 @@ seg_status cli_provenance_others(const cli_session *session, seg_table *table, s
     provenance->other_inputs = hash;
     if (seg_error_rank() == 0) local = seg_provenance_add_files(provenance, n, paths);
     return seg_agree(session->comm, local);
+}
+
+seg_status cli_settle(cli_session *session, const seg_table *table, const char *output,
+                      seg_fit_opts *fit)
+{
+    static char folder[4096];
+
+    (void)folder_of(output, folder); /* which cli_outputs_check() has looked at */
+    fit->scratch = session->method->scratch ? session->method->scratch : folder;
+    return seg_agree(session->comm, seg_model_settle(table, seg_comm_size(session->comm), fit));
 }
 
 seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json)

@@ -92,11 +92,12 @@ static seg_fit_opts fit_opts(const cli_session *session)
         .embed = method->embed,
         .elbow = { .sweep = { .k_min = opts.k_min,
                               .k_max = method->k_max,
-                              .kmeans = method->kmeans,
-                              .memory_limit = method->memory_limit },
+                              .kmeans = method->kmeans },
                    .n_references = opts.n_references,
                    .gap_kind = opts.gap_kind,
                    .n_bootstraps = opts.n_bootstraps },
+        .sweep_alone = true,
+        .memory_limit = method->memory_limit,
     };
 }
 
@@ -170,12 +171,14 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(
         cli_clients_open(session, opts.output, &session->method->table, NULL, &clients));
     SEG_TRY_OR_DONE(seg_table_open(session->comm, clients.path, &clients.table, &table));
+    SEG_TRY_OR_DONE(cli_settle(session, table, opts.output, &sweep));
     seg_elbow_plan plan = seg_model_sweep_plan(table, seg_comm_size(session->comm), &sweep);
     if (session->shared->dry_run) {
         if (seg_comm_rank(session->comm) == 0) seg_report_elbow_plan(&plan);
         goto done;
     }
-    seg_report_elbow_memory(&plan, session->method->memory_limit);
+    seg_report_elbow_memory(&plan);
+    seg_report_scratch(plan.scratch, sweep.scratch);
     SEG_TRY_OR_DONE(sweep_and_write(session, &clients, table, &sweep, &model));
     if (cli_wants_json(session)) json = seg_report_elbow_json(&model);
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK, json));

@@ -227,14 +227,13 @@ static seg_fit_opts fit_opts(cli_session *session)
                          .choose_k = opts.n_clusters == 0,
                          .elbow_path = opts.elbow,
                          .match_path = opts.match,
-                         .init_centers_path = given ? opts.init : NULL };
+                         .init_centers_path = given ? opts.init : NULL,
+                         .memory_limit = session->method->memory_limit };
     fit.kmeans.n_clusters = opts.n_clusters;
     fit.kmeans.init = opts.method;
     fit.segments.seed = fit.kmeans.seed;
-    fit.elbow.sweep = (seg_sweep_opts) { .k_min = 1,
-                                         .k_max = session->method->k_max,
-                                         .kmeans = fit.kmeans,
-                                         .memory_limit = session->method->memory_limit };
+    fit.elbow.sweep =
+        (seg_sweep_opts) { .k_min = 1, .k_max = session->method->k_max, .kmeans = fit.kmeans };
     return fit;
 }
 
@@ -259,14 +258,11 @@ static seg_status open_tables(cli_session *session, const cli_clients *clients, 
 /* A sweep is run, and not read. */
 static seg_status check_sweep(void)
 {
-    static const char *const names[] = { "k-max", "memory-limit" };
+    bool is_run = opts.n_clusters == 0 && !opts.elbow;
 
-    if (opts.n_clusters == 0 && !opts.elbow) return SEG_OK;
-    for (int i = 0; i < 2; i++)
-        if (cli_source_of(names[i]) == CLI_WORD)
-            return SEG_FAIL(SEG_ERR_USAGE, "--%s has no effect %s", names[i],
-                            opts.elbow ? "beside --elbow" : "without -k auto");
-    return SEG_OK;
+    if (is_run || cli_source_of("k-max") != CLI_WORD) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_USAGE, "--k-max has no effect %s",
+                    opts.elbow ? "beside --elbow" : "without -k auto");
 }
 
 /* Completes the default, which depends on another option. */
@@ -310,13 +306,15 @@ static seg_status run(cli_session *session)
     SEG_TRY_OR_DONE(cli_clients_open(session, opts.output, &session->method->table,
                                      opts.profile_only, &clients));
     SEG_TRY_OR_DONE(open_tables(session, &clients, &table, &extra));
+    SEG_TRY_OR_DONE(cli_settle(session, table, opts.output, &fit));
+    seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
     if (session->shared->dry_run) {
-        seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;
     }
     if (cli_source_of("n-clusters") == CLI_DEFAULT)
         seg_log_note("%d clusters (default; -k auto chooses)", opts.n_clusters);
+    seg_report_scratch(plan.scratch, fit.scratch);
     SEG_TRY_OR_DONE(fit_and_write(session, &clients, table, extra, &fit, &model, &json));
     status = cli_json_write(session, SEG_OK, json);
     json = NULL;

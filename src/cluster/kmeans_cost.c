@@ -16,14 +16,16 @@ static void add_unsigned(seg_exact *sum, uint64_t value, int exponent)
     seg_exact_add_int64(sum, (int64_t)(value & UINT32_MAX), exponent);
 }
 
-/* Local.  sum = of column t in units of its grid; adds its squares to `squares`.  Padding is 0. */
-static void add_column(const seg_matrix *m, int t, int64_t *sum, seg_exact *squares)
+/* Local.  Column t of the n tiles from `first` on: adds to its sum in units of its grid, and its
+ * squares to `squares`.  Padding is 0. */
+static void add_column(const seg_matrix *m, int t, int64_t first, int64_t n, int64_t *sum,
+                       seg_exact *squares)
 {
     float units = ldexpf(1, m->grid[t]);
     bool narrow = !m->weight && m->max_abs[t] * units < NARROW - 1;
     uint64_t low = 0, high = 0;
 
-    for (int64_t tile = 0; tile < m->n_tiles; tile++) {
+    for (int64_t tile = first; tile < first + n; tile++) {
         const float *x = &m->x[(tile * m->d + t) * SEG_LANES];
         for (int lane = 0; lane < SEG_LANES; lane++) {
             int64_t cell = (int64_t)(x[lane] * units);
@@ -52,8 +54,11 @@ seg_status kmeans_totals_fit(seg_comm *comm, const seg_matrix *m, kmeans_totals 
 
     SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(m->d, sizeof *sum, &sum)));
     SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(m->d, sizeof *mean, &mean)));
-    for (int t = 0; t < m->d; t++)
-        add_column(m, t, &sum[t], &squares);
+    for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
+        int64_t some = seg_matrix_block(m, tile);
+        for (int t = 0; t < m->d; t++)
+            add_column(m, t, tile, some, &sum[t], &squares);
+    }
     seg_sum_int64(comm, sum, m->d);
     seg_exact_sum(comm, &squares, 1);
 

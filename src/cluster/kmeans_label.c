@@ -123,13 +123,6 @@ static int64_t label_block(const labelling *to, int64_t tile, int64_t n, uint16_
     return redone;
 }
 
-static int64_t tiles_of_block(const seg_matrix *m, int64_t tile)
-{
-    int64_t rest = m->n_tiles - tile;
-
-    return rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
-}
-
 int64_t seg_labeller_apply(const seg_labeller *l, const seg_kernels *kernels, const seg_matrix *m,
                            int32_t *label, float *distance, float *margin)
 {
@@ -138,7 +131,7 @@ int64_t seg_labeller_apply(const seg_labeller *l, const seg_kernels *kernels, co
     int64_t redone = 0;
 
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES)
-        redone += label_block(&to, tile, tiles_of_block(m, tile), block);
+        redone += label_block(&to, tile, seg_matrix_block(m, tile), block);
     return redone;
 }
 
@@ -170,7 +163,7 @@ seg_status kmeans_label(seg_comm *comm, const seg_kernels *kernels, const seg_ma
     SEG_TRY(seg_agree(comm, seg_labeller_init(k, d, kmeans->cluster_centers, &l)));
     memset(sums, 0, (size_t)kmeans_delta_size(k, d) * sizeof *sums);
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t n = tiles_of_block(m, tile);
+        int64_t n = seg_matrix_block(m, tile);
         *redone += label_block(&to, tile, n, label);
         sum_block(kernels, m, tile, n, label, sums, sums + cells);
     }

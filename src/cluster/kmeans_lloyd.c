@@ -60,7 +60,7 @@ static int64_t pass(kmeans_runs *runs)
         if (runs->run[r].active) length += kmeans_delta_size(runs->run[r].k, runs->d);
     memset(runs->delta, 0, (size_t)length * sizeof *runs->delta);
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        int64_t n = seg_matrix_block(m, tile);
         int64_t *delta = runs->delta;
         for (int r = 0; r < runs->n; r++) {
             kmeans_run *run = &runs->run[r];
@@ -91,8 +91,7 @@ static void find_farthest(seg_comm *comm, kmeans_runs *runs, const kmeans_run *r
     seg_rival farthest = { .key = INFINITY, .row = INT64_MAX };
 
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
-        int64_t first = tile * SEG_LANES;
+        int64_t n = seg_matrix_block(m, tile), first = tile * SEG_LANES;
         runs->kernels->nearest(m->d, run->k, run->packed, n, &m->x[first * m->d], label, best,
                                second);
         for (int64_t i = 0; i < n * SEG_LANES && first + i < m->rows.count; i++) {

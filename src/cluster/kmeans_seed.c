@@ -144,7 +144,7 @@ static void race(seeding *s, int j)
 
     kmeans_records_clear(s->d, s->n_init * TRIALS, s->records);
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        int64_t n = seg_matrix_block(m, tile);
         int64_t first = tile * SEG_LANES, rows = m->rows.count - first;
         const float *x = &m->x[tile * m->d * SEG_LANES];
 
@@ -176,7 +176,7 @@ static void try_all(seeding *s, float scale)
         seg_kernels_pack(TRIALS, s->d, s->trial, s->packed + r * s->n_packed);
     }
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        int64_t n = seg_matrix_block(m, tile);
         for (int r = 0; r < s->n_init && !m->weight; r++)
             s->search->kernels->potential(m->d, TRIALS, s->packed + r * s->n_packed, n,
                                           &m->x[tile * m->d * SEG_LANES], distances_of(s, r, tile),

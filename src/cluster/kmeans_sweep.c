@@ -1,5 +1,4 @@
-/* k-means for every k of a range: one search over all of them, or over groups that fit in memory.
- */
+/* k-means for every k of a range: one search over all of them, or over groups. */
 #include <math.h>
 #include <string.h>
 
@@ -9,14 +8,12 @@
 #include "segmpi/stats.h"
 #include "segmpi/sweep.h"
 
-/* Values of k that share passes, on a rank with `rows` clients. */
-static int group_size(int64_t rows, int d, const seg_sweep_opts *opts)
+/* Values of k that share passes. */
+static int group_size(const seg_sweep_opts *opts)
 {
     int n_k = opts->k_max - opts->k_min + 1;
-    int64_t of_k = kmeans_runs_memory(opts->kmeans.n_init + 1, rows, opts->k_max, d);
-    int64_t fit = opts->memory_limit > 0 ? opts->memory_limit / of_k : n_k;
 
-    return fit < 1 ? 1 : fit < n_k ? (int)fit : n_k;
+    return opts->together < 1 || opts->together > n_k ? n_k : opts->together;
 }
 
 void seg_sweep_release(seg_sweep *sweep)
@@ -152,7 +149,7 @@ seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
 {
     seg_status status = SEG_OK;
     kmeans_search s = { .kernels = kernels, .m = m, .opts = &opts->kmeans, .k_most = opts->k_max };
-    int64_t most_rows = m->rows.count, *size = NULL;
+    int64_t *size = NULL;
 
     *sweep = (seg_sweep) { 0 };
     if (opts->k_max > m->rows.total)
@@ -162,9 +159,8 @@ seg_status seg_sweep_run(seg_comm *comm, const seg_kernels *kernels, const seg_m
                         opts->k_max, (long long)m->rows.total);
     SEG_TRY_OR_DONE(seg_agree(
         comm, seg_sweep_init(sweep, opts->k_min, opts->k_max, m->d, opts->kmeans.n_init)));
-    seg_max_int64(comm, &most_rows, 1);
     SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(sweep->n_k, sizeof *size, &size)));
-    SEG_TRY_OR_DONE(run_groups(comm, &s, sweep, size, group_size(most_rows, m->d, opts)));
+    SEG_TRY_OR_DONE(run_groups(comm, &s, sweep, size, group_size(opts)));
 done:
     seg_free(size);
     if (status != SEG_OK) seg_sweep_release(sweep);
@@ -172,9 +168,9 @@ done:
     return status;
 }
 
-int seg_sweep_groups(int64_t rows, int d, const seg_sweep_opts *opts)
+int seg_sweep_groups(const seg_sweep_opts *opts)
 {
-    int n_k = opts->k_max - opts->k_min + 1, size = group_size(rows, d, opts);
+    int n_k = opts->k_max - opts->k_min + 1, size = group_size(opts);
 
     return (n_k + size - 1) / size;
 }
@@ -184,6 +180,6 @@ int64_t seg_sweep_memory(int64_t total_rows, int64_t rows, int d, const seg_swee
     int64_t n_k = opts->k_max - opts->k_min + 1;
     int64_t results = n_k * opts->k_max * ((int64_t)d + 1) * 8;
 
-    return results + kmeans_search_memory(total_rows, rows, d, &opts->kmeans, opts->k_max,
-                                          group_size(rows, d, opts));
+    return results +
+           kmeans_search_memory(total_rows, rows, d, &opts->kmeans, opts->k_max, group_size(opts));
 }

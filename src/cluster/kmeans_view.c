@@ -29,7 +29,7 @@ static void sum_clusters(seg_comm *comm, const seg_kernels *kernels, const seg_m
     int64_t cells = (int64_t)k * m->d;
 
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile, n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        int64_t n = seg_matrix_block(m, tile);
         add_block(kernels, m, tile, n, label, sum, sum + cells);
     }
     seg_sum_int64(comm, sum, cells + k);

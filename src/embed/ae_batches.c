@@ -48,20 +48,35 @@ int64_t ae_row_at(const ae_order *order, int epoch, int64_t at)
     return permute(key, 0, order->n, at);
 }
 
+/* Local.  This rank's rows of `count` positions from `at` on; -1: another's. */
+static void own_rows(const seg_matrix *m, const ae_order *order, int epoch, int64_t at,
+                     int64_t count, int64_t *row)
+{
+    for (int64_t i = 0; i < count; i++) {
+        row[i] = ae_row_at(order, epoch, at + i) - m->rows.first;
+        if (row[i] < 0 || row[i] >= m->rows.count) row[i] = -1;
+    }
+}
+
 /* Each rank fills in its own rows; the others are zero there, so that adding the bits up, two
  * floats to an integer, makes them everybody's. */
 void ae_gather(seg_comm *comm, const seg_matrix *m, const ae_order *order, int epoch, int64_t at,
                int64_t count, float *rows)
 {
-    int64_t pairs = (count * m->d + 1) / 2;
+    int64_t pairs = (count * m->d + 1) / 2, own[SEG_MATRIX_WANTED];
 
     memset(rows, 0, (size_t)(2 * pairs) * sizeof *rows);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t row = ae_row_at(order, epoch, at + i) - m->rows.first;
-        if (row < 0 || row >= m->rows.count) continue;
-        const float *x = &m->x[row / SEG_LANES * m->d * SEG_LANES + row % SEG_LANES];
-        for (int t = 0; t < m->d; t++)
-            rows[i * m->d + t] = x[(int64_t)t * SEG_LANES];
+    for (int64_t first = 0, n; first < count; first += n) {
+        n = count - first < SEG_MATRIX_WANTED ? count - first : SEG_MATRIX_WANTED;
+        own_rows(m, order, epoch, at + first, n, own);
+        seg_matrix_want(m, n, own);
+        for (int64_t i = 0; i < n; i++) {
+            if (own[i] < 0) continue;
+            const float *x = &m->x[own[i] / SEG_LANES * m->d * SEG_LANES + own[i] % SEG_LANES];
+            for (int t = 0; t < m->d; t++)
+                rows[(first + i) * m->d + t] = x[(int64_t)t * SEG_LANES];
+        }
     }
+    seg_matrix_rest(m);
     seg_sum_int64(comm, (int64_t *)(void *)rows, pairs);
 }

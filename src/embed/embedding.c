@@ -235,18 +235,20 @@ static seg_status copy_weights(const seg_matrix *m, seg_matrix *out)
     return SEG_OK;
 }
 
-seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, seg_matrix *out)
+seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, const seg_place *place,
+                               seg_matrix *out)
 {
     seg_status status = SEG_OK;
     block_pass pass = { 0 };
 
     SEG_TRY_OR_DONE(seg_fault("embedding_apply", SEG_ERR_MEMORY));
-    SEG_TRY_OR_DONE(seg_matrix_init(out, m->rows, e->d_out, e->grid, e->max_abs));
+    SEG_TRY_OR_DONE(seg_matrix_init_in(out, place, m->rows, e->d_out, e->grid, e->max_abs));
     SEG_TRY_OR_DONE(copy_weights(m, out));
     SEG_TRY_OR_DONE(pass_init(&pass, e));
     for (int64_t at = 0; at < m->rows.count; at += SEG_BLOCK_ROWS) {
         int64_t n = pass_block(&pass, e, m, at, NULL);
         seg_matrix_set(out, at, n, pass.code);
+        SEG_TRY_OR_DONE(seg_matrix_fill(out, at + n));
     }
 done:
     if (status != SEG_OK) seg_matrix_release(out);

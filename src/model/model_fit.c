@@ -12,13 +12,13 @@ seg_status model_prepare(seg_comm *comm, seg_table *table, const seg_fit_opts *o
     seg_phase_begin("prepare");
     seg_progress_begin("preparing", SEG_ROWS_READ, "rows read");
     SEG_TRY(seg_prep_fit(comm, table, &opts->prep, &model->prep));
-    SEG_TRY(seg_agree(comm, seg_prep_apply(&model->prep, table, m)));
+    SEG_TRY(seg_agree(comm, seg_prep_apply(&model->prep, table, &opts->matrix, m)));
     seg_progress_end(NULL);
     if (opts->embed.method == SEG_EMBED_NONE) return SEG_OK;
 
     seg_phase_begin("embed");
     SEG_TRY(seg_embedding_fit(comm, m, &opts->embed, &model->embedding));
-    return seg_agree(comm, seg_embedding_apply(&model->embedding, m, code));
+    return seg_agree(comm, seg_embedding_apply(&model->embedding, m, &opts->code, code));
 }
 
 /* Collective.  The elbow of a file, or one that is run to choose k; none otherwise. */

@@ -4,6 +4,9 @@
 #include "segmpi/exact.h"
 #include "segmpi/model.h"
 
+#define PROGRAM_BYTES 40000000   /* the program with its libraries, measured */
+#define SWEEP_BYTES   1000000000 /* for the fits of a sweep where no limit is given */
+
 static int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -81,26 +84,63 @@ static void plan_training(const seg_fit_opts *opts, int64_t n, int d, int64_t *w
     *flops = 6.0 * (double)*weights * (double)n * ae->epochs;
 }
 
+static int64_t cells_bytes(int64_t rows, int64_t d)
+{
+    return (rows + SEG_LANES) * d * (int64_t)sizeof(float);
+}
+
+/* Bytes of memory that the cells of a matrix take. */
+static int64_t held_of(int64_t rows, int64_t d, const seg_place *place)
+{
+    return seg_place_memory(place, cells_bytes(rows, d));
+}
+
+/* Bytes of files that hold cells. */
+static int64_t scratch_bytes(int64_t rows, int d, const seg_fit_opts *opts)
+{
+    const seg_place *places[] = { &opts->matrix, &opts->code };
+    const int width[] = { d, seg_embedding_width(d, &opts->embed) };
+    int64_t bytes = 0;
+
+    for (int i = 0; i < (opts->embed.method == SEG_EMBED_NONE ? 1 : 2); i++) {
+        int64_t cells = cells_bytes(rows, width[i]);
+        if (seg_place_memory(places[i], cells) < cells) bytes += cells - places[i]->held;
+    }
+    return bytes;
+}
+
+/* Of the prepared matrix and its code, with their weights. */
+static int64_t matrices_memory(const seg_table *table, int64_t rows, const seg_fit_opts *opts)
+{
+    bool embedded = opts->embed.method != SEG_EMBED_NONE;
+    int64_t d = seg_table_columns(table), width = seg_embedding_width((int)d, &opts->embed);
+    int64_t weights = seg_table_weights(table) ? rows * (int64_t)sizeof(int32_t) : 0;
+    int64_t code = embedded ? held_of(rows, width, &opts->code) + weights : 0;
+
+    return held_of(rows, d, &opts->matrix) + weights + code;
+}
+
 seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
     int64_t rows = most_rows(n, n_ranks);
-    int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float);
     int64_t width = seg_embedding_width((int)d, &opts->embed); /* of what is clustered */
     int64_t kmeans = clusters_memory(n, rows, (int)width, opts);
     bool embedded = opts->embed.method != SEG_EMBED_NONE;
-    int64_t code = embedded ? (rows + SEG_LANES) * width * (int64_t)sizeof(float) : 0;
     int64_t embedding = embedded ? seg_embedding_memory(rows, (int)d, &opts->embed) : 0;
     int k = most_clusters(opts), label_bytes = (k <= INT16_MAX + 1 ? 2 : 4) + (k <= SEG_REFINE_MAX);
+    int64_t errors = opts->embed.method == SEG_EMBED_AUTOENCODER ? 4 * rows : 0;
     int64_t segments =
         12 * rows + seg_segments_memory(n, rows, (int)d, k, opts->segments.n_segments);
+    int64_t beside = larger(larger(pca_memory(d), embedding), errors + larger(kmeans, segments));
 
     seg_fit_plan plan = {
         .n = n,
         .d = (int)d,
-        .memory = larger(prep_memory(d),
-                         SEG_SLICE_ROWS * d * 8 + matrix + code +
-                             larger(larger(pca_memory(d), embedding), larger(kmeans, segments))),
+        .memory = PROGRAM_BYTES +
+                  larger(prep_memory(d),
+                         SEG_SLICE_ROWS * d * 8 + matrices_memory(table, rows, opts) + beside),
+        .scratch = scratch_bytes(rows, (int)d, opts),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)) +
                         seg_picture_bytes(n, (int)d, opts->segments.n_segments),
     };
@@ -108,27 +148,88 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
     return plan;
 }
 
+/* The prepared matrix is there until its code is. */
 seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
-    int64_t rows = most_rows(n, n_ranks), slice = SEG_SLICE_ROWS * d * 8;
-    int64_t matrix = (rows + SEG_LANES) * d * (int64_t)sizeof(float), embedding = 0;
+    int64_t rows = most_rows(n, n_ranks);
     int width = seg_embedding_width((int)d, &opts->embed);
-    int64_t swept = (rows + SEG_LANES) * width * (int64_t)sizeof(float);
+    bool embedded = opts->embed.method != SEG_EMBED_NONE;
+    int64_t both = matrices_memory(table, rows, opts);
+    int64_t swept = embedded ? both - held_of(rows, d, &opts->matrix) : both;
     int64_t sweep = seg_sweep_memory(n, rows, width, &opts->elbow.sweep);
     int64_t runs = larger(sweep, assessment_memory(n, rows, width, &opts->elbow));
 
-    if (opts->embed.method != SEG_EMBED_NONE)
-        embedding = matrix + swept +
-                    larger(pca_memory(d), seg_embedding_memory(rows, (int)d, &opts->embed));
+    if (embedded) both += larger(pca_memory(d), seg_embedding_memory(rows, (int)d, &opts->embed));
     seg_elbow_plan plan = {
         .n = n,
         .d = (int)d,
         .n_k = opts->elbow.sweep.k_max - opts->elbow.sweep.k_min + 1,
-        .n_groups = seg_sweep_groups(rows, width, &opts->elbow.sweep),
+        .n_groups = seg_sweep_groups(&opts->elbow.sweep),
         .sweep = sweep,
-        .memory = larger(prep_memory(d), slice + larger(larger(matrix, embedding), swept + runs)),
+        .memory = PROGRAM_BYTES +
+                  larger(prep_memory(d), SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
+        .scratch = scratch_bytes(rows, (int)d, opts),
     };
     plan_training(opts, n, (int)d, &plan.weights, &plan.flops);
     return plan;
+}
+
+/* ---- a limit ---- */
+
+static int64_t memory_of(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
+{
+    return opts->sweep_alone ? seg_model_sweep_plan(table, n_ranks, opts).memory
+                             : seg_model_plan(table, n_ranks, opts).memory;
+}
+
+/* As many k at once as keep to the limit, at least one; what the run takes then. */
+static int64_t fit_together(const seg_table *table, int n_ranks, seg_fit_opts *opts)
+{
+    seg_sweep_opts *sweep = &opts->elbow.sweep;
+
+    sweep->together = sweep->k_max - sweep->k_min + 1;
+    while (sweep->together > 1 && memory_of(table, n_ranks, opts) > opts->memory_limit)
+        sweep->together--;
+    return memory_of(table, n_ranks, opts);
+}
+
+/* The same where no limit is given. */
+static void sweep_together(const seg_table *table, int n_ranks, seg_fit_opts *opts)
+{
+    int64_t n = seg_table_rows(table).total, rows = most_rows(n, n_ranks);
+    int width = seg_embedding_width(seg_table_columns(table), &opts->embed);
+    seg_sweep_opts *sweep = &opts->elbow.sweep;
+
+    sweep->together = sweep->k_max - sweep->k_min + 1;
+    while (sweep->together > 1 && seg_sweep_memory(n, rows, width, sweep) > SWEEP_BYTES)
+        sweep->together--;
+}
+
+/* Fewer k at once cost passes over memory, a file costs reading it in each pass: so it comes last,
+ * and holds what memory does not. */
+seg_status seg_model_settle(const seg_table *table, int n_ranks, seg_fit_opts *opts)
+{
+    int64_t rows = most_rows(seg_table_rows(table).total, n_ranks);
+    int width = seg_embedding_width(seg_table_columns(table), &opts->embed);
+    int64_t code = opts->embed.method == SEG_EMBED_NONE ? 0 : cells_bytes(rows, width);
+    const seg_place memory = { 0 }, file = { .folder = opts->scratch };
+
+    opts->matrix = opts->code = memory;
+    if (opts->memory_limit == 0) {
+        sweep_together(table, n_ranks, opts);
+        return SEG_OK;
+    }
+    if (fit_together(table, n_ranks, opts) <= opts->memory_limit) return SEG_OK;
+    opts->matrix = opts->code = file;
+    int64_t least = fit_together(table, n_ranks, opts), spare = opts->memory_limit - least;
+    if (spare < 0)
+        return SEG_FAIL(
+            SEG_ERR_MEMORY,
+            "--memory-limit is less than a rank takes with its clients in a file: %lld; "
+            "with more ranks or a lower --n-init it takes less",
+            (long long)least);
+    opts->code.held = spare < code ? spare : code; /* what is clustered is read most */
+    opts->matrix.held = spare - opts->code.held;
+    return SEG_OK;
 }

@@ -145,7 +145,8 @@ static seg_status check_columns(const seg_prep *prep, const seg_table *table)
     return SEG_OK;
 }
 
-seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m)
+seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, const seg_place *place,
+                          seg_matrix *m)
 {
     seg_status status = SEG_OK;
     double *x = NULL;
@@ -154,7 +155,7 @@ seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m)
     *m = (seg_matrix) { 0 };
     SEG_TRY_OR_DONE(check_columns(prep, table));
     SEG_TRY_OR_DONE(seg_fault("matrix_alloc", SEG_ERR_MEMORY));
-    SEG_TRY_OR_DONE(seg_matrix_init(m, rows, prep->d, prep->grid, prep->max_abs));
+    SEG_TRY_OR_DONE(seg_matrix_init_in(m, place, rows, prep->d, prep->grid, prep->max_abs));
     if (seg_table_weights(table)) SEG_TRY_OR_DONE(seg_matrix_add_weights(m));
     m->total_weight = prep->n;
     SEG_TRY_OR_DONE(seg_alloc(SEG_SLICE_ROWS, (size_t)prep->d * sizeof *x, &x));
@@ -165,6 +166,7 @@ seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, seg_matrix *m)
             memcpy(m->weight + at, seg_table_weights(table), (size_t)n * sizeof *m->weight);
         seg_prep_apply_rows(prep, n, x);
         seg_matrix_set(m, at, n, x);
+        SEG_TRY_OR_DONE(seg_matrix_fill(m, at + n));
     }
 done:
     if (status != SEG_OK) seg_matrix_release(m);

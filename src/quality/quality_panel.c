@@ -64,6 +64,7 @@ static void learn_means(seg_comm *comm, panel *p)
     for (int64_t tile = 0; tile < m->n_tiles; tile++) {
         const int32_t *label = &p->label[tile * SEG_LANES];
         int lanes = lanes_of(m, tile);
+        (void)seg_matrix_block(m, tile);
         for (int lane = 0; lane < lanes; lane++)
             p->count[label[lane]] += seg_matrix_weight(m, tile * SEG_LANES + lane);
         for (int t = 0; t < m->d; t++) {
@@ -156,6 +157,7 @@ static void compare_all(seg_comm *comm, panel *p)
     for (int64_t tile = 0; tile < m->n_tiles; tile++) {
         const int32_t *label = &p->label[tile * SEG_LANES];
         int lanes = lanes_of(m, tile);
+        (void)seg_matrix_block(m, tile);
         compare_tile(p, tile, own, other);
         for (int lane = 0; lane < lanes; lane++) {
             double weight = seg_matrix_weight(m, tile * SEG_LANES + lane);

@@ -20,6 +20,23 @@ static void print_training(int64_t weights, double flops)
            seg_text_count(weights, text, sizeof text), 1e-9 * flops);
 }
 
+static void print_scratch(int64_t bytes)
+{
+    char text[32];
+
+    if (bytes > 0)
+        printf("scratch file      %s per rank\n", seg_text_bytes(bytes, text, sizeof text));
+}
+
+void seg_report_scratch(int64_t bytes, const char *folder)
+{
+    char text[32];
+
+    if (bytes > 0)
+        seg_log_note("clients that memory has no room for: %s per rank in a scratch file in '%s'",
+                     seg_text_bytes(bytes, text, sizeof text), folder);
+}
+
 void seg_report_plan(const seg_fit_plan *plan)
 {
     char n[32], memory[32], output[32];
@@ -29,6 +46,7 @@ void seg_report_plan(const seg_fit_plan *plan)
         seg_text_count(plan->n, n, sizeof n), plan->d,
         seg_text_bytes(plan->memory, memory, sizeof memory),
         seg_text_bytes(plan->output_bytes, output, sizeof output));
+    print_scratch(plan->scratch);
     print_training(plan->weights, plan->flops);
 }
 
@@ -41,22 +59,20 @@ void seg_report_elbow_plan(const seg_elbow_plan *plan)
            seg_text_count(plan->n, n, sizeof n), plan->d, plan->n_groups,
            seg_text_bytes(plan->sweep, sweep, sizeof sweep),
            seg_text_bytes(plan->memory, memory, sizeof memory));
+    print_scratch(plan->scratch);
     print_training(plan->weights, plan->flops);
 }
 
-void seg_report_elbow_memory(const seg_elbow_plan *plan, int64_t limit)
+void seg_report_elbow_memory(const seg_elbow_plan *plan)
 {
-    char sweep[32], most[32];
+    char sweep[32];
 
     if (plan->n_groups > 1)
-        seg_log_note("fits of all k in %d groups (--memory-limit): %s per rank", plan->n_groups,
+        seg_log_note("fits of all k in %d groups: %s per rank", plan->n_groups,
                      seg_text_bytes(plan->sweep, sweep, sizeof sweep));
     else
         seg_log_note("fits of all k together: %s per rank",
                      seg_text_bytes(plan->sweep, sweep, sizeof sweep));
-    if (plan->sweep > limit && plan->n_groups == plan->n_k)
-        seg_log_warning("--memory-limit %s is less than the fits of a single k take, %s per rank",
-                        seg_text_bytes(limit, most, sizeof most), sweep);
 }
 
 void seg_report_import(const char *path, const seg_csv_summary *summary)

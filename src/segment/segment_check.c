@@ -111,8 +111,7 @@ static void count_between(const distances *s, int64_t *count)
     const int32_t *label = s->in->found->label;
 
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t rest = m->n_tiles - tile, first = tile * SEG_LANES;
-        int64_t n = rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+        int64_t n = seg_matrix_block(m, tile), first = tile * SEG_LANES;
         for (int j = 0; j < s->segments->n_clusters; j++)
             s->kernels->distance(m->d, &s->centers[j * m->d], n, &m->x[first * m->d],
                                  &s->d2[j * SEG_BLOCK_ROWS]);

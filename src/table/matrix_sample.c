@@ -14,12 +14,14 @@ static seg_status copy_rows(const seg_matrix *m, int64_t count, const int64_t *r
     SEG_TRY(seg_alloc(count, width * sizeof **cells, cells));
     float *to = *cells;
     for (int64_t i = 0; i < count; i++, to += width) {
+        if (i % SEG_MATRIX_WANTED == 0) seg_matrix_want(m, count - i, row + i);
         int32_t weight = seg_matrix_weight(m, row[i]);
         const float *x = &m->x[row[i] / SEG_LANES * m->d * SEG_LANES + row[i] % SEG_LANES];
         for (int t = 0; t < m->d; t++)
             to[t] = x[(int64_t)t * SEG_LANES];
         memcpy(to + m->d, &weight, sizeof weight);
     }
+    seg_matrix_rest(m);
     return SEG_OK;
 }
 

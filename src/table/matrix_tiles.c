@@ -8,8 +8,30 @@
 
 #define GRID_FINEST 20
 
+/* x in memory, or where `place` says. */
+static seg_status alloc_cells(seg_matrix *m, const seg_place *place)
+{
+    int64_t bytes = m->n_tiles * m->d * SEG_LANES * (int64_t)sizeof *m->x;
+
+    if (seg_place_memory(place, bytes) == bytes)
+        return seg_alloc(m->n_tiles * m->d, SEG_LANES * sizeof *m->x, &m->x);
+    SEG_TRY(seg_fault("scratch", SEG_ERR_IO));
+    return seg_scratch_new(bytes, place, &m->scratch, &m->x);
+}
+
+static int64_t tile_bytes(const seg_matrix *m)
+{
+    return m->d * SEG_LANES * (int64_t)sizeof *m->x;
+}
+
 seg_status seg_matrix_init(seg_matrix *m, seg_rows rows, int d, const int *grid,
                            const double *max_abs)
+{
+    return seg_matrix_init_in(m, NULL, rows, d, grid, max_abs);
+}
+
+seg_status seg_matrix_init_in(seg_matrix *m, const seg_place *place, seg_rows rows, int d,
+                              const int *grid, const double *max_abs)
 {
     seg_status status = SEG_OK;
 
@@ -17,7 +39,7 @@ seg_status seg_matrix_init(seg_matrix *m, seg_rows rows, int d, const int *grid,
                         .d = d,
                         .total_weight = rows.total,
                         .n_tiles = rows.count / SEG_LANES + (rows.count % SEG_LANES != 0) };
-    SEG_TRY_OR_DONE(seg_alloc(m->n_tiles * d, SEG_LANES * sizeof *m->x, &m->x));
+    SEG_TRY_OR_DONE(alloc_cells(m, place));
     SEG_TRY_OR_DONE(seg_alloc(d, sizeof *m->grid, &m->grid));
     SEG_TRY_OR_DONE(seg_alloc(d, sizeof *m->max_abs, &m->max_abs));
     memcpy(m->grid, grid, (size_t)d * sizeof *grid);
@@ -35,10 +57,41 @@ seg_status seg_matrix_add_weights(seg_matrix *m)
 void seg_matrix_release(seg_matrix *m)
 {
     seg_free(m->weight);
-    seg_free(m->x);
+    if (!m->scratch) seg_free(m->x);
+    seg_scratch_free(m->scratch);
     seg_free(m->grid);
     seg_free(m->max_abs);
     *m = (seg_matrix) { 0 };
+}
+
+seg_status seg_matrix_fill(seg_matrix *m, int64_t end)
+{
+    int64_t tiles = end < m->rows.count ? end / SEG_LANES : m->n_tiles;
+
+    if (!m->scratch) return SEG_OK;
+    SEG_TRY(seg_fault("scratch_fill", SEG_ERR_IO));
+    return seg_scratch_fill(m->scratch, tiles * tile_bytes(m));
+}
+
+int64_t seg_matrix_block(const seg_matrix *m, int64_t tile)
+{
+    int64_t rest = m->n_tiles - tile;
+
+    if (m->scratch) seg_scratch_pass(m->scratch, tile * tile_bytes(m));
+    return rest < SEG_BLOCK_TILES ? rest : SEG_BLOCK_TILES;
+}
+
+void seg_matrix_want(const seg_matrix *m, int64_t count, const int64_t *row)
+{
+    seg_matrix_rest(m);
+    for (int64_t i = 0; m->scratch && i < count && i < SEG_MATRIX_WANTED; i++)
+        if (row[i] >= 0)
+            seg_scratch_want(m->scratch, row[i] / SEG_LANES * tile_bytes(m), tile_bytes(m));
+}
+
+void seg_matrix_rest(const seg_matrix *m)
+{
+    if (m->scratch) seg_scratch_rest(m->scratch);
 }
 
 /* With 2^(e - 1) <= sum < 2^e, 61 - e is the largest grid that keeps sum * 2^(grid + 1) below
@@ -110,6 +163,7 @@ void seg_matrix_set(seg_matrix *m, int64_t at, int64_t count, const double *z)
 
 void seg_matrix_get(const seg_matrix *m, int64_t at, int64_t count, double *z)
 {
+    (void)seg_matrix_block(m, at / SEG_LANES);
     for (int64_t i = 0; i < count; i++) {
         int64_t row = at + i;
         const float *lane = &m->x[row / SEG_LANES * m->d * SEG_LANES + row % SEG_LANES];

@@ -51,7 +51,6 @@ USAGE_ERRORS = [
     (["elbow", "a.h5", "-o", "e.h5", "--embed", "pca:2", "--ae-code", "3"], "no effect without --embed autoencoder"),
     (["fit", "a.h5", "-o", "m.h5", "--whiten"], "--whiten has no effect without --embed pca:C"),
     (["fit", "a.h5", "-o", "m.h5", "--k-max", "5"], "--k-max has no effect without -k auto"),
-    (["fit", "a.h5", "-o", "m.h5", "--memory-limit", "1G"], "--memory-limit has no effect without -k auto"),
     (["fit", "a.h5", "-o", "m.h5", "-k", "auto", "--elbow", "e.h5", "--k-max", "5"], "no effect beside --elbow"),
     (["elbow", "a.h5", "-o", "e.h5", "--gap-reference", "columns"], "--gap-reference has no effect without --gap"),
 ]
@@ -272,9 +271,9 @@ def test_dry_run_tells_memory_and_writes_nothing(segmpi, tmp_path, extra):
     assert not (tmp_path / "m.h5").exists()
 
     result = segmpi(*words, "--timing", ranks=2)
-    used = number_before_unit(result.stderr.splitlines()[-1].split()[:5])
+    used = number_before_unit(result.stderr.splitlines()[-1].split()[:5]) + 40e6  # the program itself
     assert used <= number_before_unit(plan[2].split()) * 1.05
-    assert used >= number_before_unit(plan[2].split()) * 0.5
+    assert used >= number_before_unit(plan[2].split()) * 0.7
     size = (tmp_path / "m.h5").stat().st_size
     assert size == pytest.approx(number_before_unit(plan[3].split()), rel=0.05)
 

@@ -200,19 +200,6 @@ def test_the_reference_level_gives_the_same_bits(segmpi, tmp_path):
     assert differences(contents(tmp_path / "one.h5"), contents(tmp_path / "ref.h5")) == []
 
 
-def test_a_memory_limit_changes_no_bit(segmpi, real, tmp_path):
-    words = ["elbow", real, "--k-max", 8, "--n-init", 3]
-    segmpi(*words, "-o", tmp_path / "a.h5", ranks=2)
-    result = segmpi(*words, "-o", tmp_path / "b.h5", "--memory-limit", "300k", ranks=2)
-    groups = int(re.search(r"fits of all k in (\d+) groups", result.stderr).group(1))
-    assert 2 <= groups <= 8
-    assert result.stderr.count("restarts ...") == groups
-    assert differences(contents(tmp_path / "a.h5"), contents(tmp_path / "b.h5")) == []
-    assert "warning" not in result.stderr
-    tiny = segmpi("elbow", real, "-o", tmp_path / "c.h5", "--k-max", 2, "--n-init", 1, "--memory-limit", "10")
-    assert "warning: --memory-limit 10 B is less than the fits of a single k take" in tiny.stderr
-
-
 # ---- the choice ----
 
 
@@ -361,7 +348,7 @@ def test_dry_run_tells_memory_and_writes_nothing(segmpi, generated, tmp_path):
     assert plan["clients"] == ["21,000"] and plan["groups of k"] == ["1"]
     assert list(tmp_path.iterdir()) == []
     used = re.search(r"memory at most ([0-9.]+) MB per rank", segmpi(*words, "--timing", ranks=2).stderr)
-    planned = float(plan["memory per rank"][0])
+    planned = float(plan["memory per rank"][0]) - 40  # the program itself
     assert plan["memory per rank"][1] == "MB" and 0.5 * planned <= float(used.group(1)) <= 1.05 * planned
 
 

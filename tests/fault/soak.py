@@ -38,7 +38,7 @@ COMMANDS = {
     "fit on components": (["fit", "{clients.h5}"], ["--embed", "pca:0.9", "-k", "5", *FEW], True),
     "fit of a chosen k": (["fit", "{clients.h5}"], ["-k", "auto", "--k-max", "6", *FEW], True),
     "elbow": (["elbow", "{clients.h5}"], ["--k-max", "8", "--n-init", "3", "--gap", "3", "--stability", "3",
-                                          "--memory-limit", "300k"], True),
+                                          "--memory-limit", "1G"], True),
     "score": (["score", "{model.h5}", "{clients.h5}"], [], False),
 }
 SITES = sorted(set(re.findall(r'\bseg_fault\(\s*"(\w+)"', "".join(p.read_text() for p in (TOP / "src").rglob("*.c")))))

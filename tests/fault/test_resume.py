@@ -26,8 +26,7 @@ COMMANDS = {
     "fit from random centers": (["fit", "-k", "5", *FEW, "--init", "random", "--no-swaps"], 20),
     "fit on a code": (["fit", "-k", "4", *FEW, *SMALL, "--ae-epochs", "3", "--ae-batch", "512"], 40),
     "fit of a chosen k": (["fit", "-k", "auto", "--k-max", "5", *FEW], 50),
-    "elbow in groups": (["elbow", "--k-max", "6", "--n-init", "2", "--gap", "2", "--stability", "2",
-                         "--memory-limit", "100k"], 60),
+    "elbow": (["elbow", "--k-max", "6", "--n-init", "2", "--gap", "2", "--stability", "2"], 60),
 }
 
 

@@ -80,7 +80,7 @@ static void components_are_chosen_by_number_or_by_share(void **state)
         seg_matrix code;
         assert_int_equal(seg_embedding_fit(comm, &m, &opts, &e), SEG_OK);
         assert_int_equal(e.d_out, cases[i].found);
-        assert_int_equal(seg_embedding_apply(&e, &m, &code), SEG_OK);
+        assert_int_equal(seg_embedding_apply(&e, &m, NULL, &code), SEG_OK);
         assert_int_equal(code.d, cases[i].found);
         for (int t = 0; t < code.d; t++) {
             double expected = cases[i].whiten ? 1 : e.pca.explained_variance[t];
@@ -117,7 +117,7 @@ static void rows_do_not_depend_on_their_company(void **state)
         int64_t wrong = 0, n = m.rows.count < SEG_BLOCK_ROWS ? m.rows.count : SEG_BLOCK_ROWS;
 
         assert_int_equal(seg_embedding_fit(comm, &m, &opts[kind], &e), SEG_OK);
-        assert_int_equal(seg_embedding_apply(&e, &m, &code), SEG_OK);
+        assert_int_equal(seg_embedding_apply(&e, &m, NULL, &code), SEG_OK);
         assert_int_equal(seg_embedding_workspace(&e, &work), SEG_OK);
         seg_matrix_get(&m, 0, n, z);
         seg_embedding_rows(&e, n, z, work, many, kind == 1 ? errors : NULL);

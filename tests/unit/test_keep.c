@@ -130,7 +130,7 @@ struct work {
     int k;
     seg_init_method init;
     bool swaps;
-    int64_t memory_limit;
+    int together;
 };
 
 #define RESULT_BYTES 8192
@@ -181,7 +181,7 @@ static seg_status fit(const work *w, seg_comm *of, const seg_keeper *keeper, cha
 static seg_status sweep(const work *w, seg_comm *of, const seg_keeper *keeper, char *result)
 {
     const seg_sweep_opts opts = {
-        .k_min = 1, .k_max = w->k, .kmeans = opts_of(w, keeper), .memory_limit = w->memory_limit
+        .k_min = 1, .k_max = w->k, .kmeans = opts_of(w, keeper), .together = w->together
     };
     size_t used = 0;
     seg_matrix m;
@@ -306,7 +306,7 @@ static void a_sweep_in_groups_keeps_to_them(void **state)
 {
     (void)state;
     const work w = {
-        .run = sweep, .n = 3000, .distinct = 3000, .k = 6, .swaps = true, .memory_limit = 75000
+        .run = sweep, .n = 3000, .distinct = 3000, .k = 6, .swaps = true, .together = 2
     };
 
     assert_true(interrupt_everywhere(&w, 1) > 10);

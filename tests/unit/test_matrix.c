@@ -6,9 +6,15 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "segmpi/matrix.h"
+#include "segmpi/memory.h"
 #include "segmpi/random.h"
 
 static const seg_random key = { .seed = 11, .purpose = SEG_RANDOM_TEST };
@@ -157,6 +163,140 @@ static void matrix_of_no_rows_is_empty(void **state)
     seg_matrix_release(&m);
 }
 
+/* ---- larger than memory ---- */
+
+enum { MANY = 300000, WIDE = 17 };
+
+static double cell_of(int64_t row, int t)
+{
+    return (double)((row * 31 + t * 7) % 4001) / 16;
+}
+
+/* In a new folder, with `held` bytes in memory. */
+static void fill_in_file(seg_matrix *m, char *folder, int64_t held)
+{
+    int grid[WIDE];
+    double max_abs[WIDE];
+    static double z[SEG_BLOCK_ROWS * WIDE];
+
+    for (int t = 0; t < WIDE; t++) {
+        grid[t] = 20;
+        max_abs[t] = 300;
+    }
+    assert_non_null(mkdtemp(folder));
+    const seg_place place = { .held = held, .folder = folder };
+    const seg_rows rows = { .total = MANY, .count = MANY };
+    assert_int_equal(seg_matrix_init_in(m, &place, rows, WIDE, grid, max_abs), SEG_OK);
+    assert_non_null(m->scratch);
+    for (int64_t at = 0; at < MANY; at += SEG_BLOCK_ROWS) {
+        int64_t n = MANY - at < SEG_BLOCK_ROWS ? MANY - at : SEG_BLOCK_ROWS;
+        for (int64_t i = 0; i < n * WIDE; i++)
+            z[i] = cell_of(at + i / WIDE, (int)(i % WIDE));
+        seg_matrix_set(m, at, n, z);
+        assert_int_equal(seg_matrix_fill(m, at + n), SEG_OK);
+    }
+}
+
+/* Bytes of this process in memory. */
+static int64_t resident(void)
+{
+    long long pages[2];
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    assert_int_equal(fscanf(file, "%lld %lld", &pages[0], &pages[1]), 2);
+    (void)fclose(file);
+    return pages[1] * sysconf(_SC_PAGESIZE);
+}
+
+static int entries_of(const char *folder)
+{
+    DIR *open = opendir(folder);
+    int n = 0;
+
+    while (readdir(open))
+        n++;
+    (void)closedir(open);
+    return n - 2; /* . and .. */
+}
+
+static void matrix_in_a_file_holds_the_same_in_less_memory(void **state)
+{
+    (void)state;
+    const int64_t held = 3 << 20, before = resident(), used = seg_memory_now();
+    char folder[] = "/tmp/segmpi-matrix-XXXXXX";
+    int64_t wrong = 0, most = 0;
+    seg_matrix m;
+
+    fill_in_file(&m, folder, held);
+    assert_int_equal(entries_of(folder), 0);
+    for (int pass = 0; pass < 3; pass++)
+        for (int64_t tile = 0, n; tile < m.n_tiles; tile += n) {
+            n = seg_matrix_block(&m, tile);
+            assert_int_equal(n, m.n_tiles - tile < SEG_BLOCK_TILES ? m.n_tiles - tile
+                                                                   : SEG_BLOCK_TILES);
+            for (int64_t i = tile * SEG_LANES; i < (tile + n) * SEG_LANES && i < MANY; i++)
+                for (int t = 0; t < WIDE; t++)
+                    wrong += (double)m.x[(i / SEG_LANES * WIDE + t) * SEG_LANES + i % SEG_LANES] !=
+                             cell_of(i, t);
+            most = resident() > most ? resident() : most;
+        }
+    for (int64_t i = 0; i < 3000; i++) { /* out of order */
+        int64_t rows[SEG_MATRIX_WANTED], row = i * 7919 % MANY;
+        for (int64_t j = 0; j < SEG_MATRIX_WANTED; j++)
+            rows[j] = (i + j) * 7919 % MANY;
+        if (i % SEG_MATRIX_WANTED == 0) seg_matrix_want(&m, SEG_MATRIX_WANTED, rows);
+        wrong +=
+            (double)m.x[row / SEG_LANES * WIDE * SEG_LANES + row % SEG_LANES] != cell_of(row, 0);
+        if (i % SEG_MATRIX_WANTED == SEG_MATRIX_WANTED - 1)
+            most = resident() > most ? resident() : most;
+    }
+    assert_int_equal(wrong, 0);
+    assert_true(most - before < held + SEG_SCRATCH_WINDOWS + (2 << 20));
+    assert_true(seg_memory_now() - used >= held + SEG_SCRATCH_WINDOWS);
+    seg_matrix_release(&m);
+    assert_int_equal(seg_memory_now(), used);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void matrix_without_a_folder_is_refused(void **state)
+{
+    (void)state;
+    const seg_place place = { .held = 0, .folder = "/nowhere" };
+    const int grid[] = { 20 };
+    const double max_abs[] = { 1 };
+    seg_matrix m;
+
+    assert_int_equal(seg_matrix_init_in(&m, &place,
+                                        (seg_rows) { .total = 4000000, .count = 4000000 }, 1, grid,
+                                        max_abs),
+                     SEG_ERR_CANTCREATE);
+    assert_null(m.x);
+    seg_error_clear();
+}
+
+/* Whoever has the descriptor can cut the file: pages beyond its end cannot be read. */
+static void a_page_that_cannot_be_read_ends_the_process(void **state)
+{
+    (void)state;
+    int end;
+    pid_t child = fork();
+
+    if (child == 0) {
+        char folder[] = "/tmp/segmpi-matrix-XXXXXX";
+        seg_matrix m;
+        int next = dup(0);
+        (void)close(next); /* the number that the file will have */
+        fill_in_file(&m, folder, 0);
+        (void)rmdir(folder);
+        (void)close(STDERR_FILENO);
+        if (ftruncate(next, 0) != 0) _exit(1);
+        _exit(m.x[m.n_tiles / 2 * WIDE * SEG_LANES] > 0 ? 2 : 3);
+    }
+    assert_int_equal(waitpid(child, &end, 0), child);
+    assert_true(WIFEXITED(end));
+    assert_int_equal(WEXITSTATUS(end), SEG_ERR_IO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +306,9 @@ int main(void)
         cmocka_unit_test(matrix_rounds_as_rint_does),
         cmocka_unit_test(matrix_grid_is_the_finest_that_cannot_overflow),
         cmocka_unit_test(matrix_of_no_rows_is_empty),
+        cmocka_unit_test(matrix_in_a_file_holds_the_same_in_less_memory),
+        cmocka_unit_test(matrix_without_a_folder_is_refused),
+        cmocka_unit_test(a_page_that_cannot_be_read_ends_the_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,7 +204,7 @@ static void check_choice(const seg_prep_opts *opts, int64_t n, seg_table *table,
     assert_int_equal(seg_prep_fit(seg_comm_self(comm), whole, opts, &alone), SEG_OK);
     /* one block of storage holds all arrays */
     assert_memory_equal(prep.fill_value, alone.fill_value, D * (8 * 8 + 2 * sizeof(int)));
-    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, table, &m)), SEG_OK);
+    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, table, NULL, &m)), SEG_OK);
     for (int t = 0; t < D; t++) {
         prepare(opts, n, t, &p);
         if (t == 4 && opts->impute == SEG_IMPUTE_CONSTANT) continue; /* 1e300 and 7: see below */
@@ -381,7 +381,7 @@ static void prep_of_one_row_is_all_zeros(void **state)
     assert_int_equal(seg_prep_fit(comm, table, &defaults, &prep), SEG_OK);
     assert_true(prep.mean[0] == cell(0, 0) && prep.scale[0] == 1 && prep.max_abs[0] == 0);
     assert_int_equal(prep.grid[0], 20);
-    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, table, &m)), SEG_OK);
+    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, table, NULL, &m)), SEG_OK);
     for (int64_t i = 0; i < m.n_tiles * SEG_LANES * 2; i++)
         largest = fmax(largest, fabs((double)m.x[i]));
     assert_true(largest == 0);
@@ -453,7 +453,7 @@ static void prep_refuses_other_columns(void **state)
     assert_int_equal(seg_table_open(comm, path, &everything, &table), SEG_OK);
     assert_int_equal(seg_table_open(comm, path, &fewer, &other), SEG_OK);
     assert_int_equal(seg_prep_fit(comm, table, &defaults, &prep), SEG_OK);
-    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, other, &m)), SEG_ERR_DATA);
+    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, other, NULL, &m)), SEG_ERR_DATA);
     assert_non_null(strstr(seg_error_get()->text, "expected 'gaps'"));
     seg_error_clear();
     seg_prep_release(&prep);

@@ -76,7 +76,7 @@ static void fit(seg_comm *ranks, fitted *f, int k, const seg_segments_opts *opts
     assert_int_equal(seg_table_open(ranks, path, &features, &f->table), SEG_OK);
     assert_int_equal(seg_table_open(ranks, path, &extra, &f->extra), SEG_OK);
     assert_int_equal(seg_prep_fit(ranks, f->table, &prep, &f->prep), SEG_OK);
-    assert_int_equal(seg_agree(ranks, seg_prep_apply(&f->prep, f->table, &f->m)), SEG_OK);
+    assert_int_equal(seg_agree(ranks, seg_prep_apply(&f->prep, f->table, NULL, &f->m)), SEG_OK);
     assert_int_equal(seg_kmeans_fit(ranks, kernels, &f->m, &kmeans, &f->kmeans), SEG_OK);
     assert_int_equal(fit_segments(ranks, f, opts, previous), SEG_OK);
 }

@@ -82,7 +82,7 @@ static void every_k_is_the_fit_of_that_k(void **state)
     seg_matrix_release(&m);
 }
 
-static void groups_that_fit_in_memory_change_nothing(void **state)
+static void groups_of_k_change_nothing(void **state)
 {
     (void)state;
     seg_sweep_opts opts = opts_of(2, 8);
@@ -91,8 +91,8 @@ static void groups_that_fit_in_memory_change_nothing(void **state)
 
     make(3000, 3000, &m);
     assert_int_equal(seg_sweep_run(comm, kernels, &m, &opts, &whole), SEG_OK);
-    for (int64_t limit = 1; limit < 100000; limit *= 40) {
-        opts.memory_limit = limit;
+    for (int together = 1; together < 6; together += 2) {
+        opts.together = together;
         assert_int_equal(seg_sweep_run(comm, kernels, &m, &opts, &parts), SEG_OK);
         for (int i = 0; i < whole.n_k; i++)
             assert_memory_equal(whole.fit[i].cluster_centers, parts.fit[i].cluster_centers,
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_k_is_the_fit_of_that_k),
-        cmocka_unit_test(groups_that_fit_in_memory_change_nothing),
+        cmocka_unit_test(groups_of_k_change_nothing),
         cmocka_unit_test(clusters_end_at_the_distinct_clients),
         cmocka_unit_test(more_clusters_than_clients_are_refused),
     };

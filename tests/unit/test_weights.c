@@ -113,8 +113,8 @@ static void make_both(seg_matrix *weighted, seg_matrix *repeated)
 
     open_both("often", &a, &b);
     assert_int_equal(seg_prep_fit(comm, a, &opts, &prep), SEG_OK);
-    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, a, weighted)), SEG_OK);
-    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, b, repeated)), SEG_OK);
+    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, a, NULL, weighted)), SEG_OK);
+    assert_int_equal(seg_agree(comm, seg_prep_apply(&prep, b, NULL, repeated)), SEG_OK);
     assert_int_equal(weighted->total_weight, repeated->rows.total);
     seg_prep_release(&prep);
     seg_table_free(a);
