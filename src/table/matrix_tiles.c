@@ -15,7 +15,6 @@ static seg_status alloc_cells(seg_matrix *m, const seg_place *place)
 
     if (seg_place_memory(place, bytes) == bytes)
         return seg_alloc(m->n_tiles * m->d, SEG_LANES * sizeof *m->x, &m->x);
-    SEG_TRY(seg_fault("scratch", SEG_ERR_IO));
     return seg_scratch_new(bytes, place, &m->scratch, &m->x);
 }
 
@@ -68,8 +67,8 @@ seg_status seg_matrix_fill(seg_matrix *m, int64_t end)
 {
     int64_t tiles = end < m->rows.count ? end / SEG_LANES : m->n_tiles;
 
+    SEG_TRY(seg_fault("matrix_fill", SEG_ERR_IO));
     if (!m->scratch) return SEG_OK;
-    SEG_TRY(seg_fault("scratch_fill", SEG_ERR_IO));
     return seg_scratch_fill(m->scratch, tiles * tile_bytes(m));
 }
 

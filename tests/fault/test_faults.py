@@ -50,7 +50,6 @@ COMMANDS = {
                       ["out.h5"]),
     "fit on a code": (["fit", "{clients.h5}", *OUT, *FEW, "--embed", "autoencoder", "--ae-epochs", "1"], ["out.h5"]),
     "fit with a match": (["fit", "{clients.h5}", *OUT, *FEW, "--match", "{model.h5}"], ["out.h5"]),
-    "fit in a file": (["fit", "{most.h5}", *OUT, *FEW, "--config", "{limit.ini}"], ["out.h5"]),
     "compare": (["compare", "{scores.h5}", "{scores.h5}", *JSON], ["out.json"]),
     "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv", "--pseudonymize", "{key}"],
               ["out.h5", "out.json", "out.csv"]),
@@ -71,7 +70,7 @@ FIRST = {"elbow_read": "fit with an elbow", **dict.fromkeys(["csv", "pseudonym",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),
          **dict.fromkeys([f"describe_{part}" for part in ("ranks_alloc", "ranks_workspace", "relations_alloc",
                                                           "distinct_alloc", "write")], "describe"),
-         **dict.fromkeys(["previous", "match"], "fit with a match"), "scratch": "fit in a file",
+         **dict.fromkeys(["previous", "match"], "fit with a match"),
          **dict.fromkeys(["autoencoder", "training", "encode", "embedding"], "fit on a code"),
          **dict.fromkeys(["sweep", "elbow", "panel", "silhouette", "assess", "gap", "stability"], "elbow")}
 
@@ -101,11 +100,6 @@ def inputs(segmpi, tmp_path_factory):
     shutil.copy(TOP / "data/schema/card_holders.ini", folder)
     segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", "--k-max", 4, "--n-init", 1, ranks=2)
     assert (folder / "clients.csv").stat().st_size > 4 << 20
-    segmpi("generate", "300000", "-o", folder / "most.h5", ranks=2)
-    refused = segmpi("fit", folder / "most.h5", "-o", folder / "none.h5", *FEW, "--memory-limit", 1, ranks=RANKS,
-                     ok=False)
-    least = re.search(r"with its clients in a file: (\d+);", refused.stderr).group(1)
-    (folder / "limit.ini").write_text(f"memory-limit = {least}\n")
     return folder
 
 
