@@ -150,7 +150,7 @@ static seg_status feed_rows(walk *w, hid_t set, hid_t type, int rank, const hsiz
 
     for (int i = 1; i < rank; i++)
         row_bytes *= (int64_t)dim[i];
-    if (row_bytes == 0 || row_bytes > STORE_TRANSFER) return SEG_ERR_DATA;
+    if (row_bytes == 0 || row_bytes > STORE_WIDEST) return SEG_ERR_DATA;
     const int64_t most = row_bytes < STORE_SLICE ? STORE_SLICE / row_bytes : 1;
     SEG_TRY(seg_alloc(n < most ? n : most, (size_t)row_bytes, &raw));
     seg_status status = SEG_OK;

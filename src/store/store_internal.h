@@ -14,7 +14,7 @@
 #define STORE_MINOR        0
 #define STORE_VERSION      "1.0"
 #define STORE_SLICE        ((int64_t)4 << 20)   /* bytes that are hashed while they are in cache */
-#define STORE_TRANSFER     ((int64_t)256 << 20) /* bytes of one HDF5 call at most */
+#define STORE_WIDEST       ((int64_t)256 << 20) /* bytes of a row at most */
 #define STORE_PATH         512                  /* a path inside a file, with its NUL */
 #define STORE_DEPTH        16                   /* groups below groups at most */
 #define STORE_MOST_OBJECTS 100000               /* of a sane file */
@@ -24,6 +24,11 @@
 #define STORE_CONTENT      "content_checksum"
 #define STORE_RUN          "provenance/run"
 #define STORE_RUN_CHECKSUM "checksum"
+
+/* Bytes of one HDF5 call at most; debug builds have a few, so that every transfer has slices. */
+#ifndef STORE_TRANSFER
+#define STORE_TRANSFER STORE_WIDEST
+#endif
 
 /* Files hold little-endian values and so does memory: one type serves both. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store/ needs a little-endian machine");
