@@ -53,7 +53,7 @@ const cli_shared_row cli_csv_rows[] = {
             "are distinct)",
         .kind = CLI_TEXT,
         .value = &opts.csv.id_column,
-        .marks = CLI_RECORDED } },
+        .marks = CLI_RECORDED | CLI_COLUMN } },
     { CLI_CSV,
       { .name = "delimiter",
         .argument = "C",

@@ -28,9 +28,10 @@ typedef enum cli_kind {
 } cli_kind;
 
 #define CLI_REQUIRED 1u
-#define CLI_HDF5     4u /* an input in HDF5 */
-#define CLI_VARIABLE 8u /* its SEGMPI_ variable is read where it is used */
-#define CLI_RECORDED 2u /* part of the effective options in the output: it decides the result */
+#define CLI_HDF5     4u  /* an input in HDF5 */
+#define CLI_COLUMN   16u /* a column, or a list of them, which the shell completes */
+#define CLI_VARIABLE 8u  /* its SEGMPI_ variable is read where it is used */
+#define CLI_RECORDED 2u  /* part of the effective options in the output: it decides the result */
 
 typedef struct cli_option {
     const char *name;     /* without the dashes */

@@ -1,10 +1,15 @@
 /* segmpi inspect: prints a file for people, or checks it.  No MPI. */
+#include <stdio.h>
+
 #include "cli_internal.h"
+#include "segmpi/columns.h"
+#include "segmpi/memory.h"
 #include "segmpi/report.h"
 #include "segmpi/store.h"
+#include "segmpi/text.h"
 
 static struct {
-    bool check, provenance, plot;
+    bool check, columns, provenance, plot;
 } opts;
 
 static const cli_option rows[] = {
@@ -12,6 +17,10 @@ static const cli_option rows[] = {
       .help = "read the whole file and compare all checksums",
       .kind = CLI_FLAG,
       .value = &opts.check },
+    { .name = "columns",
+      .help = "print the names of the columns, one in a line",
+      .kind = CLI_FLAG,
+      .value = &opts.columns },
     { .name = "provenance",
       .help = "print all that the file says about where it comes from",
       .kind = CLI_FLAG,
@@ -31,6 +40,19 @@ static seg_status check(seg_input *in)
     return SEG_OK;
 }
 
+/* Names that would not be one line are cleaned. */
+static seg_status print_columns(seg_input *in)
+{
+    char **names = NULL, clean[300];
+    int n;
+
+    SEG_TRY(seg_table_list(in, NULL, &n, &names));
+    for (int t = 0; t < n; t++)
+        puts(seg_text_clean(names[t], clean, sizeof clean));
+    seg_free(names);
+    return SEG_OK;
+}
+
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
@@ -38,9 +60,11 @@ static seg_status run(cli_session *session)
 
     SEG_TRY_OR_DONE(seg_input_open(session->arguments[0], &in));
     if (opts.check) SEG_TRY_OR_DONE(check(in));
+    if (opts.columns) SEG_TRY_OR_DONE(print_columns(in));
     if (opts.provenance) SEG_TRY_OR_DONE(seg_report_provenance(in));
     if (opts.plot) SEG_TRY_OR_DONE(seg_report_plot(in));
-    if (!opts.check && !opts.provenance && !opts.plot) SEG_TRY_OR_DONE(seg_report_file(in));
+    if (!opts.check && !opts.columns && !opts.provenance && !opts.plot)
+        SEG_TRY_OR_DONE(seg_report_file(in));
 done:
     seg_input_close(in);
     return status;

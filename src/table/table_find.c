@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "segmpi/columns.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
 #include "segmpi/table.h"
@@ -233,6 +234,16 @@ seg_status seg_source_find(seg_input *in, const char *dataset, seg_source *sourc
         source->names = NULL;
     }
     return status;
+}
+
+seg_status seg_table_list(seg_input *in, const char *dataset, int *n, char ***names)
+{
+    seg_source source;
+
+    SEG_TRY(seg_source_find(in, dataset, &source));
+    *n = source.n;
+    *names = source.names;
+    return SEG_OK;
 }
 
 bool seg_table_is_hdf5(const char *path)

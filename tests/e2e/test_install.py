@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -106,13 +107,15 @@ def test_the_package_runs_and_names_what_it_needs(program, environment, tmp_path
 
 
 @pytest.fixture(scope="module")
-def complete(prefix):
+def complete(prefix, environment):
     """complete("segmpi", "fit", ""): what bash offers for the last word"""
     script = prefix / "share" / "bash-completion" / "completions" / "segmpi"
 
-    def run(*words):
-        code = f'. "{script}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _segmpi; printf "%s\\n" "${{COMPREPLY[@]}}"'
-        done = subprocess.run(["bash", "-c", code, "bash", *words], capture_output=True, text=True, check=True)
+    def run(*words, function="_segmpi"):
+        code = f'. "{script}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); {function}; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        path = f"{prefix / 'bin'}:{os.environ['PATH']}"
+        done = subprocess.run(["bash", "-c", code, "bash", *words], capture_output=True, text=True, check=True,
+                              env={**environment, "PATH": path})
         assert done.stderr == ""
         return done.stdout.split()
 
@@ -127,7 +130,7 @@ def complete(prefix):
     (["segmpi", "fit", "a.h5", "--merge", "=", "w"], ["ward"]),
     (["segmpi", "fit", "a.h5", "--scale", "="], ["standard", "robust", "minmax", "none"]),
     (["segmpi", "fit", "a.h5", "-o", ""], []),
-    (["segmpi", "inspect", "--c"], ["--check", "--config"]),
+    (["segmpi", "inspect", "--c"], ["--check", "--columns", "--config"]),
 ])
 def test_bash_completes(complete, words, offered):
     assert complete(*words) == offered
@@ -148,6 +151,21 @@ def test_a_bash_completes_words_and_files(prefix, tmp_path):
                           env={"PATH": "/usr/bin:/bin", "TERM": "dumb"}, capture_output=True, timeout=20,
                           start_new_session=True)
     assert "<inspect><october.h5><--check>" in done.stdout
+
+
+@pytest.mark.parametrize("words, offered", [
+    (["segmpi", "fit", "{table}", "--columns", "PURCHASES_"],
+     ["PURCHASES_FREQUENCY", "PURCHASES_INSTALLMENTS_FREQUENCY", "PURCHASES_TRX"]),
+    (["segmpi", "fit", "-o", "m.h5", "{table}", "--exclude-columns", "TENURE,CREDIT"], ["TENURE,CREDIT_LIMIT"]),
+    (["segmpi", "import", "{csv}", "--id-column", "=", "CU"], ["CUST_ID"]),
+    (["segmpi", "fit", "none.h5", "--weights", ""], []),
+    (["mpirun", "-n", "4", "segmpi", "elbow", "{table}", "--columns", "TEN"], ["TENURE"]),
+    (["mpirun", "-n", "4", "segmpi", "e"], ["elbow", "export"]),
+    (["mpirun", "-n", ""], []),
+])
+def test_bash_completes_columns_and_behind_a_launcher(complete, clients, words, offered):
+    words = [word.format(table=clients, csv=TOP / "data/sample/clients.csv") for word in words]
+    assert complete(*words, function="_segmpi_launched" if words[0] == "mpirun" else "_segmpi") == offered
 
 
 @pytest.mark.parametrize("choice", ["--impute median", "--impute mean", "--outliers none", "--scale robust",

@@ -122,3 +122,16 @@ def test_what_is_allowed_passes(copy, before, rule, path, text):
     finally:
         (copy / path).write_bytes(old)
     assert new <= {f"{rule}: nothing to say"}
+
+
+@pytest.mark.parametrize("lengths, says", [([16] * 3, "half of the functions have 16 lines or more"),
+                                           ([9] * 8 + [40] * 2, "80% of the functions have fewer than 40 lines"),
+                                           ([15] * 9 + [40], None)])
+def test_functions_are_short_as_a_whole(tmp_path, lengths, says):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "tests/rules").mkdir(parents=True)
+    (tmp_path / "tests/rules/exceptions.txt").touch()
+    functions = [f"int f{i}(void)\n{{\n" + "    ;\n" * (n - 2) + "}\n" for i, n in enumerate(lengths)]
+    (tmp_path / "src/x.c").write_text("".join(functions))
+    found = lines_of("lengths", tmp_path)
+    assert all(says in line for line in found) if says else found == {"lengths: nothing to say"}
