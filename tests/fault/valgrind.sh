@@ -12,7 +12,7 @@ cd "$folder"
 segmpi() { # WORD...
     printf 'segmpi %s\n' "$*"
     SEGMPI_DEADLINE=0 mpirun -n 2 valgrind -q --num-callers=60 --suppressions="$here/valgrind.supp" --leak-check=full \
-        --errors-for-leak-kinds=definite --error-exitcode=42 "$SEGMPI_BINARY" "$@" --quiet
+        --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=42 "$SEGMPI_BINARY" "$@" --quiet
 }
 
 few=(-k 3 --n-init 2 --stability 2)
