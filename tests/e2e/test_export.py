@@ -72,13 +72,17 @@ def test_sql_gives_the_labels_of_the_fit(segmpi, table, tmp_path, words):
     check(rows, tmp_path / "m.h5")
 
 
-def test_sql_gives_the_segments_of_the_real_table(segmpi, real_table, tmp_path):
+def test_sql_and_score_give_the_segments_of_the_real_table(segmpi, real_table, tmp_path):
     segmpi("import", real_table, "-o", tmp_path / "c.h5", ranks=2)
     segmpi("fit", tmp_path / "c.h5", "-o", tmp_path / "m.h5", "--n-init", 2, ranks=2)
     words = ("--table", "main.people", "--id", "the id", "--materialized")
     _, rows = label(tmp_path / "c.h5", tmp_path / "m.h5", tmp_path, segmpi, *words, table_name="people")
     assert len(rows) == 8950
     check(rows, tmp_path / "m.h5")
+    segmpi("score", tmp_path / "m.h5", tmp_path / "c.h5", "-o", tmp_path / "s.h5", ranks=3)
+    with h5py.File(tmp_path / "m.h5") as model, h5py.File(tmp_path / "s.h5") as scores:
+        for name, labels in model["labels"].items():
+            assert labels[:].tobytes() == scores[name][:].tobytes() and labels.dtype == scores[name].dtype
 
 
 def test_what_cannot_be_exported_is_refused(segmpi, table, tmp_path):

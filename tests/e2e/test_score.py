@@ -307,8 +307,15 @@ def test_what_has_moved_is_warned_of(segmpi, folder):
 def many(segmpi, folder):
     """a table of more than one step of a rank, and its scores"""
     segmpi("generate", 600000, "-o", folder / "many.h5", "--seed", 3, ranks=2)
-    run_score(segmpi, folder / "model.h5", folder / "many.h5", folder / "whole.h5", ranks=2)
+    run_score(segmpi, folder / "model.h5", folder / "many.h5", folder / "whole.h5", "--json", folder / "many.json", ranks=2)
     return contents(folder / "whole.h5")
+
+
+def test_memory_does_not_grow_with_the_clients(segmpi, folder, many):
+    """of 600,000 as of 5,000, but for checksums of blocks"""
+    run_score(segmpi, folder / "model.h5", folder / "new.h5", folder / "few.h5", "--json", folder / "few.json", ranks=2)
+    few, much = (json.loads((folder / f"{name}.json").read_text())["memory"] for name in ("few", "many"))
+    assert much < few + 586 * 8 * 20 < 12 << 20
 
 
 def test_a_run_that_is_stopped_is_gone_on_with(segmpi, folder, many):
