@@ -125,8 +125,9 @@ class Run:
         try:
             self.errors = self.process.communicate(timeout=seconds)[1]
         except subprocess.TimeoutExpired:
+            left = self.session()
             self.sweep()
-            raise Bad(f"still running after {seconds} s") from None
+            raise Bad(f"still running after {seconds} s: {left}") from None
         self.waited = time.monotonic() - begin
         while self.session() and time.monotonic() < begin + self.waited + 5:
             time.sleep(0.02)
