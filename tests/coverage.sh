@@ -13,7 +13,7 @@ find build/coverage -name '*.gcda' -delete
 ctest --test-dir build/coverage -j 2 "$@" | tail -n 5
 gcovr --root . --filter src/ --object-directory build/coverage --exclude-throw-branches \
     --exclude-branches-by-pattern '.*(SEG_TRY|SEG_TRY_OR_DONE|SEG_FAIL)\(.*' --json-summary build/coverage/summary.json \
-    --print-summary -o build/coverage/lines.txt
+    --txt build/coverage/lines.txt
 /usr/bin/python3 -B - build/coverage/summary.json <<'END'
 import collections, json, sys
 sums = collections.defaultdict(lambda: [0, 0, 0, 0])
