@@ -132,7 +132,7 @@ static seg_status compare_text(seg_input *in, const char *object, const char *na
 /* What a checkpoint and an output say in the same words, the one in its root, the other in its
  * provenance. */
 static seg_status compare_run(const checkpoint_header *header, seg_input *in, const char *object,
-                              const char *object_of_blas)
+                              const char *object_of_run)
 {
     const struct {
         const char *object, *name, *wanted, *what;
@@ -141,10 +141,10 @@ static seg_status compare_run(const checkpoint_header *header, seg_input *in, co
         { object, "version", header->version, "another version of segmpi" },
         { object, "source", header->source, "another build of segmpi" },
         { object, "options", header->options, "a run with other options" },
-        { object_of_blas, "blas", header->blas,
+        { object_of_run, "blas", header->blas,
           "another BLAS library or CPU (OPENBLAS_CORETYPE), whose last bits differ" },
         { object, "input_fingerprint", header->data, "other data" },
-        { object, "other_inputs", header->others, "other input files or names of columns" },
+        { object_of_run, "other_inputs", header->others, "other input files or names of columns" },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

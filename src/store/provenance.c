@@ -80,10 +80,9 @@ seg_status seg_provenance_add_files(seg_provenance *p, int n, const char *const 
 
 static seg_status write_content(const seg_provenance *p, seg_output *out)
 {
-    char fingerprint[CONTENT_TEXT], others[CONTENT_TEXT];
+    char fingerprint[CONTENT_TEXT];
 
     content_text(p->input_fingerprint, fingerprint);
-    content_text(p->other_inputs, others);
     SEG_TRY(write_text(out, GROUP, "version", seg_version()));
     SEG_TRY(write_text(out, GROUP, "source", seg_version_source()));
     SEG_TRY(write_text(out, GROUP, "command", p->command));
@@ -92,7 +91,6 @@ static seg_status write_content(const seg_provenance *p, seg_output *out)
     SEG_TRY(write_text(out, GROUP, "input_name", p->input_name));
     SEG_TRY(seg_output_attr_int(out, GROUP, "input_bytes", p->input_bytes));
     SEG_TRY(write_text(out, GROUP, "input_fingerprint", fingerprint));
-    SEG_TRY(write_text(out, GROUP, "other_inputs", others));
     SEG_TRY(seg_output_attr_int(out, GROUP, "rows_read", p->rows_read));
     SEG_TRY(seg_output_attr_int(out, GROUP, "rows_kept", p->rows_kept));
     return seg_output_attr_int(out, GROUP, "rows_dropped", p->rows_dropped);
@@ -111,11 +109,13 @@ static seg_status write_host(seg_output *out)
 static seg_status write_run(const seg_provenance *p, seg_output *out)
 {
     const char *job = getenv("SLURM_JOB_ID");
-    char created[40];
+    char created[40], others[CONTENT_TEXT];
 
+    content_text(p->other_inputs, others);
     format_time(created, sizeof created);
     SEG_TRY(write_text(out, STORE_RUN, "created", created));
     SEG_TRY(write_text(out, STORE_RUN, "command_line", p->command_line));
+    SEG_TRY(write_text(out, STORE_RUN, "other_inputs", others)); /* files have their own run */
     SEG_TRY(seg_output_attr_int(out, STORE_RUN, "ranks", p->ranks));
     SEG_TRY(write_text(out, STORE_RUN, "simd", p->simd));
     SEG_TRY(write_text(out, STORE_RUN, "mpi", seg_comm_library()));

@@ -199,7 +199,7 @@ def test_what_a_killed_run_leaves_is_cleared_away(run, tmp_path):
 # ---- an output that is there already: its run was killed, or requeued, between its last step and its exit ----
 
 
-@pytest.fixture(scope="module", params=["fit", "elbow in groups"])
+@pytest.fixture(scope="module", params=["fit", "elbow"])
 def done(segmpi, clients, two, tmp_path_factory, request):
     """(command, its options, a folder with a whole output, its figures, and a checkpoint that is left)"""
     folder = tmp_path_factory.mktemp("done")
