@@ -3,7 +3,7 @@
 
 matrix_legs=(clang mpich ref user r)
 # What few cores can do while ranks wait in a busy loop, as those of MPICH do.
-matrix_few=(-R '^unit_|^e2e_(clients|doctor)$' -E '_(3|7)$')
+matrix_few=(-R '^unit_|^e2e_(clients|inspect)$' -E '_(3|7)$')
 
 matrix_leg_of_commit() {
     local head
@@ -52,7 +52,7 @@ leg_user() { # not root, in a language with decimal commas
         run_as+=(setpriv --reuid=65534 --regid=65534 --clear-groups)
     fi
     "${run_as[@]}" test -x build/ci/src/segmpi || die 'another user than root cannot come here'
-    run ci -R '^e2e_(cli|clients|doctor|prepare)$'
+    run ci -R '^e2e_(clients|prepare)$'
     run_as=()
 }
 
