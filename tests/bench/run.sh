@@ -12,7 +12,7 @@ cd "$top" || exit 1
 build=build/bench python=build/peers/bin/python
 peers=(scikit-learn scikit-learn-intelex faiss-cpu heat mpi4py torch pandas duckdb polars)
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(lloyd fit elbow prepare import score autoencoder)
+[ ${#names[@]} -gt 0 ] || names=(lloyd fit elbow prepare import score stream autoencoder)
 
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
 

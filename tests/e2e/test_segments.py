@@ -429,7 +429,7 @@ def test_a_model_that_cannot_be_matched_is_refused_before_the_fit(segmpi, twin, 
     folder, _ = twin
     for words, code, hint in (
             (["--match", folder / "clients.h5"], 65, "model to match"),
-            (["--match", tmp_path / "none.h5"], 66, "model to match"),
+            (["--match", tmp_path / "none.h5"], 66, "none.h5"),
             (["--match", folder / "model.h5", "--exclude-columns", "BALANCE"], 65, "'BALANCE'")):
         result = segmpi("fit", folder / "clients.h5", "-o", tmp_path / "m.h5", *words, ok=False)
         assert (result.returncode, "k-means" in result.stderr) == (code, False)
