@@ -242,7 +242,7 @@ def daemon_on(node):
 
 def test_a_lost_host_and_a_node_that_goes_down_bring_the_job_back(segmpi, slurm, clients, tmp_path):
     """mpirun loses its daemon on the second node (205); then SLURM is told that the first one is down"""
-    words = ["-k", "12", "--n-init", "100", "--tol", "0", "--stability", "0"]
+    words = ["-k", "12", "--n-init", "1500", "--tol", "0", "--stability", "0"]
     slurm.env["OMPI_MCA_btl"] = "self,tcp"  # the nodes share one host's memory
     slurm.env["OMPI_MCA_btl_tcp_if_include"] = "lo"
     number, log = slurm.submit(tmp_path, clients, "-o", "m.h5", *words, "--checkpoint-interval", "0.2", restarts=3,
@@ -268,8 +268,9 @@ def test_a_lost_host_and_a_node_that_goes_down_bring_the_job_back(segmpi, slurm,
 
 
 def test_the_end_of_its_time_is_a_checkpoint(slurm, clients, tmp_path):
-    number, log = slurm.submit(tmp_path, clients, "-o", "m.h5", "-k", "12", "--n-init", "2000", "--tol", "0", restarts=1,
-                               launcher="mpirun", options=["--ntasks=2", "--time=1", "--signal=B:USR1@55"])
+    forever = ["--embed", "autoencoder", "--ae-epochs", "100000", "--ae-patience", "0"]
+    number, log = slurm.submit(tmp_path, clients, "-o", "m.h5", *forever, restarts=1, launcher="mpirun",
+                               options=["--ntasks=2", "--time=1", "--signal=B:USR1@55"])
     slurm.requeued(number, 1)
     slurm.call("scancel", number)
     assert f"job {number}: exit code 75, goes back into the queue (restart 1 of 1)" in log.read_text()
