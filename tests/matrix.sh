@@ -3,7 +3,7 @@
 
 matrix_legs=(clang mpich ref user r)
 # What few cores can do while ranks wait in a busy loop, as those of MPICH do.
-matrix_few=(-R '^unit_|^e2e_(clients|inspect)$' -E '_(3|7)$')
+matrix_few=(-R '^unit_|^e2e_(clients|inspect)$' -E '_(3|7|64)$')
 
 matrix_leg_of_commit() {
     local head
