@@ -36,7 +36,7 @@ head_of_results() {
     for peer in numpy "${peers[@]}"; do
         printf -- '- %s %s\n' "$peer" "$("$python" -c "import importlib.metadata as m; print(m.version('$peer'))" 2>/dev/null || echo 'cannot be had here')"
     done
-    printf '\n```\n'
+    printf '\n```text\n'
     for name in "${names[@]}"; do printf 'python tests/bench/bench_%s.py %s\n' "$name" "$build"; done
     printf '```\n'
 }
