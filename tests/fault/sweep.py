@@ -131,15 +131,15 @@ def main():
             if asked.ranks > 1 and name in ALONE:
                 continue
             found = points(bench, name, asked.ranks)
-            todo = [(point, deed) for point in found for deed in asked.deeds.split(",") if makes_sense(point, deed)]
-            todo = todo[first::step]
-            for outcome, error in pool.map(lambda pair: one(*pair), todo):
+            trials = [(point, deed) for point in found for deed in asked.deeds.split(",") if makes_sense(point, deed)]
+            trials = trials[first::step]
+            for outcome, error in pool.map(lambda pair: one(*pair), trials):
                 if error:
                     bad += 1
                     print(" ".join(error.split()), flush=True)
                 else:
                     outcomes[f"{name}: {outcome}"] += 1
-            print(f"{name}: {len(found)} operations, {len(todo)} trials, {bad} bad so far", flush=True)
+            print(f"{name}: {len(found)} operations, {len(trials)} trials, {bad} bad so far", flush=True)
     for outcome in sorted(outcomes):
         print(f"{outcomes[outcome]:5} {outcome}")
     return 1 if bad else 0

@@ -13,6 +13,7 @@
 #include "segmpi/memory.h"
 #include "segmpi/model.h"
 #include "segmpi/report.h"
+#include "segmpi/text.h"
 
 #define OBJECTS_MOST 1000
 #define CHANGES_MOST 12
@@ -216,9 +217,9 @@ static int printed = -1;
 
 static void begin_printing(void)
 {
-    char path[] = "/dev/shm/segmpi-fuzz-XXXXXX";
+    char path[64];
 
-    if (printed >= 0) return;
+    if (printed >= 0 || !seg_text_template(path, sizeof path, "/dev/shm/segmpi-fuzz-")) return;
     printed = mkstemp(path);
     if (printed < 0 || unlink(path) != 0 || dup2(printed, STDOUT_FILENO) < 0) abort();
 }

@@ -16,6 +16,7 @@
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
+#include "segmpi/text.h"
 
 static const seg_random key = { .seed = 11, .purpose = SEG_RANDOM_TEST };
 
@@ -178,8 +179,10 @@ static double cell_of(int64_t row, int t)
     return (double)((row * 31 + t * 7) % 4001) / 16;
 }
 
+enum { FOLDER = 64 };
+
 /* In a new folder, with `held` bytes in memory. */
-static void fill_in_file(seg_matrix *m, char *folder, int64_t held)
+static void fill_in_file(seg_matrix *m, char folder[FOLDER], int64_t held)
 {
     int grid[WIDE];
     double max_abs[WIDE];
@@ -189,6 +192,7 @@ static void fill_in_file(seg_matrix *m, char *folder, int64_t held)
         grid[t] = 20;
         max_abs[t] = 300;
     }
+    assert_true(seg_text_template(folder, FOLDER, "/tmp/segmpi-matrix-"));
     assert_non_null(mkdtemp(folder));
     const seg_place place = { .held = held, .folder = folder };
     const seg_rows rows = { .total = MANY, .count = MANY };
@@ -229,7 +233,7 @@ static void matrix_in_a_file_holds_the_same_in_less_memory(void **state)
 {
     (void)state;
     const int64_t held = 3 << 20, before = resident(), used = seg_memory_now();
-    char folder[] = "/tmp/segmpi-matrix-XXXXXX";
+    char folder[FOLDER];
     int64_t wrong = 0, most = 0;
     seg_matrix m;
 
@@ -288,7 +292,7 @@ static void a_page_that_cannot_be_read_ends_the_process(void **state)
     pid_t child = fork();
 
     if (child == 0) {
-        char folder[] = "/tmp/segmpi-matrix-XXXXXX";
+        char folder[FOLDER];
         seg_matrix m;
         int next = dup(0);
         (void)close(next); /* the number that the file will have */
