@@ -255,7 +255,10 @@ def test_a_killed_rank_ends_all(run, reached, commands, site):
         found.check_outputs()
         found.fault = ""  # the next run clears up
         found.run()
-        found.check_done()
+        if command == "score that stops":
+            assert found.code == 75, found.stderr
+        else:
+            found.check_done()
 
 
 @pytest.mark.parametrize("site", some(2))
