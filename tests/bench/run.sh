@@ -46,12 +46,13 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null || die 'co
 cmake --build "$build" >/dev/null || die 'building failed'
 install_peers
 
-export SEG_BENCH_RECORDS=$build/records SEG_BENCH_FAILED=0
+export SEG_BENCH_RECORDS=$build/records
+failed=0
 rm -f "$SEG_BENCH_RECORDS"
 head_of_results >"$build/head.md"
 for name in "${names[@]}"; do
     printf '== %s\n' "$name"
-    "$python" -B "tests/bench/bench_$name.py" "$build" || SEG_BENCH_FAILED=1
+    "$python" -B "tests/bench/bench_$name.py" "$build" || failed=1
 done
 /usr/bin/python3 -B tests/bench/results.py "$SEG_BENCH_RECORDS" "$build/head.md" tests/bench
-exit "$SEG_BENCH_FAILED"
+exit "$failed"
