@@ -1,5 +1,7 @@
-# Sourced by demo.sh and tests/run.sh: the Debian packages that they need, and how they get them.
-# shellcheck shell=bash disable=SC2034
+#!/bin/bash
+# The Debian packages that segmpi needs, and how to get them: ./jobs/packages.sh installs what a build needs, with `tests` what
+# the tests need too.  Sourced by demo.sh and tests/run.sh.
+# shellcheck disable=SC2034
 
 seg_packages_run=(gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev
     libopenblas-serial-dev liblapacke-dev librandom123-dev libxxhash-dev libjansson-dev libinih-dev
@@ -34,3 +36,11 @@ seg_packages_install() {
     "${administrator[@]}" update >/dev/null &&
         "${administrator[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    case ${1-} in
+    '') seg_packages_install "${seg_packages_run[@]}" ;;
+    tests) seg_packages_install "${seg_packages_run[@]}" "${seg_packages_test[@]}" ;;
+    *) printf 'usage: %s [tests]\n' "$0" >&2 && exit 64 ;;
+    esac
+fi
