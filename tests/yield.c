@@ -1,5 +1,5 @@
-/* Loaded before a program on MPICH, by the launcher of the tests: a rank that waits gives its core away.  MPICH 4.0 waits in a
- * busy loop; with four ranks on two cores a fit took 19 s, and takes 3 with this. */
+/* Loaded before a program on MPICH by the launcher of the tests: a rank that waits gives its core
+ * away.  MPICH 4.0 waits in a busy loop; four ranks on two cores took 19 s for a fit, now 3. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sched.h>

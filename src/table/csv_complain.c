@@ -29,6 +29,15 @@ static int64_t characters(const csv_cell *cell)
     return n > 0 ? n : 1;
 }
 
+const char *csv_mark_remedy(char mark, char *buffer, size_t size)
+{
+    if (mark)
+        (void)snprintf(buffer, size, "--thousands \"%c\" reads it", mark);
+    else
+        (void)snprintf(buffer, size, "--decimal, --thousands or --missing may read it");
+    return buffer;
+}
+
 /* "a letter at place 3 of 5", and the option that reads it, if there is one. */
 static const char *shape_of(const csv_dialect *dialect, const csv_cell *cell, char *to, size_t size)
 {
@@ -36,6 +45,7 @@ static const char *shape_of(const csv_dialect *dialect, const csv_cell *cell, ch
     const unsigned char c = (unsigned char)cell->text[at];
     const char mark[] = { '\'', (char)c, '\'', '\0' };
     const char *what = mark, *remedy = "";
+    char with_mark[70];
 
     if (c >= 0x80)
         what = "a character beyond ASCII";
@@ -48,11 +58,12 @@ static const char *shape_of(const csv_dialect *dialect, const csv_cell *cell, ch
     else if (!isprint(c))
         what = "a control character";
     if (strchr(".,' _", c))
-        remedy = "; --decimal and --thousands name marks";
+        remedy = csv_mark_remedy(csv_dialect_mark(dialect, cell->text, cell->length), with_mark,
+                                 sizeof with_mark);
     else if (at == 0 && isalpha(c))
-        remedy = "; --missing names words for gaps";
-    (void)snprintf(to, size, "%s at place %lld of %lld%s", what, (long long)at + 1,
-                   (long long)characters(cell), remedy);
+        remedy = "--missing names words for gaps";
+    (void)snprintf(to, size, "%s at place %lld of %lld%s%s", what, (long long)at + 1,
+                   (long long)characters(cell), remedy[0] ? "; " : "", remedy);
     return to;
 }
 

@@ -88,6 +88,31 @@ bool csv_dialect_number(const csv_dialect *dialect, const char *text, int64_t le
     return csv_number(joined, dialect->decimal, value) == joined + rest;
 }
 
+bool csv_looks_numeric(const csv_cell *cell)
+{
+    int64_t digits = 0;
+
+    for (int64_t i = 0; i < cell->length; i++) {
+        char c = cell->text[i];
+        digits += c >= '0' && c <= '9';
+        if (c == '/' || c == ':' || (c == '-' && i > 0)) return false;
+    }
+    return cell->length > 0 && strchr("+-.,0123456789", cell->text[0]) && 2 * digits > cell->length;
+}
+
+char csv_dialect_mark(const csv_dialect *dialect, const char *text, int64_t length)
+{
+    csv_dialect other = *dialect;
+    double value;
+
+    for (const char *mark = ".,' _"; *mark; mark++) {
+        other.thousands = *mark;
+        if (*mark == dialect->decimal || *mark == dialect->thousands) continue;
+        if (csv_dialect_number(&other, text, length, &value)) return *mark;
+    }
+    return 0;
+}
+
 /* The comma, if more cells are numbers with it than with the point. */
 static char detect_decimal(csv_view head, const csv_dialect *dialect)
 {

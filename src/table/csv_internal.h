@@ -56,6 +56,9 @@ void csv_dialect_init(char delimiter, char decimal, csv_dialect *dialect);
 bool csv_dialect_number(const csv_dialect *dialect, const char *text, int64_t length,
                         double *value);
 
+/* The thousands mark that would make a number of a text that is none; 0: none would. */
+char csv_dialect_mark(const csv_dialect *dialect, const char *text, int64_t length);
+
 /* Cells that stand for no value, besides the usual ones.  One that is a number means the value. */
 typedef struct csv_missing {
     int n_words, n_values;
@@ -97,6 +100,9 @@ typedef struct csv_cell {
     int64_t length;
     bool quoted;
 } csv_cell;
+
+/* Digits, most of it, in what begins with one or with a sign: no date, no code of letters. */
+bool csv_looks_numeric(const csv_cell *cell);
 
 /* Bytes of the cell as text. */
 int64_t csv_cell_length(const csv_cell *cell);
@@ -149,6 +155,8 @@ csv_verdict csv_record_cells(const csv_dialect *dialect, csv_view view, int most
                              int *n, csv_record *record);
 /* A column's name in quotes, clean, or "column 3" where the line of names seems to be missing. */
 const char *csv_name_shown(const csv_schema *schema, int column, char *buffer, size_t size);
+/* The option that would read a cell which has this thousands mark, or may have another one (0). */
+const char *csv_mark_remedy(char mark, char *buffer, size_t size);
 /* The sentence for CSV_BAD: "line 7: 'BALANCE' is no number, it has a letter at place 3 of 5".  No
  * cell is shown. */
 void csv_record_complain(const csv_schema *schema, const csv_record *record, char *buffer,

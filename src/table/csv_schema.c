@@ -14,6 +14,12 @@
 #define COLUMNS_MOST  (1 << 20)
 #define FLOAT32_LIMIT 0x1.ffffffp127 /* rounds to infinity */
 
+/* Cells of a column that are no numbers, but look as if they were meant so. */
+typedef struct lookalikes {
+    int64_t n, line; /* how many; where the first stands */
+    char mark;       /* the thousands mark that makes a number of the first one; 0: none */
+} lookalikes;
+
 /* What the first records of the files hold. */
 typedef struct sample {
     const csv_plan *plan;
@@ -22,9 +28,8 @@ typedef struct sample {
     csv_window window;
     csv_cell *cells;          /* [n], owned */
     int64_t *filled, *number; /* [n], owned: cells that are not missing; those that are numbers */
-    int64_t *alike;   /* [n], owned: cells that are no numbers, but look as if they were meant so */
-    int64_t *line;    /* [n], owned: of the first of them */
-    uint64_t *hashes; /* [CSV_SAMPLE], owned: of the cells of the first column */
+    lookalikes *alike;        /* [n], owned */
+    uint64_t *hashes;         /* [CSV_SAMPLE], owned: of the cells of the first column */
     int64_t records;
     int64_t empty;      /* cells of the first column */
     bool first_is_code; /* the first column has held texts and integers only */
@@ -218,19 +223,6 @@ static void judge_first(sample *s, const csv_cell *cell)
         s->first_is_code = false;
 }
 
-/* Digits, most of it, in what begins with one or with a sign: no date, no code of letters. */
-static bool looks_numeric(const csv_cell *cell)
-{
-    int64_t digits = 0;
-
-    for (int64_t i = 0; i < cell->length; i++) {
-        char c = cell->text[i];
-        digits += c >= '0' && c <= '9';
-        if (c == '/' || c == ':' || (c == '-' && i > 0)) return false;
-    }
-    return cell->length > 0 && strchr("+-.,0123456789", cell->text[0]) && 2 * digits > cell->length;
-}
-
 static void judge_cells(sample *s, int64_t line)
 {
     for (int t = 0; t < s->schema->n; t++) {
@@ -239,8 +231,10 @@ static void judge_cells(sample *s, int64_t line)
         const bool number = csv_cell_judge(s->schema, &s->cells[t], &value, &record) == CSV_GOOD;
         s->number[t] += number && record.missing == 0;
         s->filled[t] += record.missing == 0;
-        if (number || !looks_numeric(&s->cells[t])) continue;
-        if (s->alike[t]++ == 0) s->line[t] = line;
+        if (number || !csv_looks_numeric(&s->cells[t]) || s->alike[t].n++ > 0) continue;
+        s->alike[t].line = line;
+        s->alike[t].mark =
+            csv_dialect_mark(&s->schema->dialect, s->cells[t].text, s->cells[t].length);
     }
     judge_first(s, &s->cells[0]);
     s->records++;
@@ -322,12 +316,14 @@ static seg_status choose_id(sample *s, const bool *keep)
 /* Values are not shown: they may be of a person. */
 static void warn_of_number(const sample *s, int t)
 {
-    char name[110];
+    const lookalikes *alike = &s->alike[t];
+    char name[110], remedy[70];
 
-    if (2 * (s->number[t] + s->alike[t]) <= s->filled[t]) return;
+    if (2 * (s->number[t] + alike->n) <= s->filled[t]) return;
     seg_log_warning("%s is left out as text, though most of its cells look like numbers, first "
-                    "line %lld, column %d; --decimal, --thousands or --missing may read them",
-                    csv_name_shown(s->schema, t, name, sizeof name), (long long)s->line[t], t + 1);
+                    "line %lld, column %d; %s",
+                    csv_name_shown(s->schema, t, name, sizeof name), (long long)alike->line, t + 1,
+                    csv_mark_remedy(alike->mark, remedy, sizeof remedy));
 }
 
 /* A column is text if most of what it holds is no number; a few mistakes in numbers are not to
@@ -420,7 +416,6 @@ static seg_status read_first_header(sample *s, int64_t offset, csv_record *recor
     SEG_TRY(seg_alloc(schema->n, sizeof *s->filled, &s->filled));
     SEG_TRY(seg_alloc(schema->n, sizeof *s->number, &s->number));
     SEG_TRY(seg_alloc(schema->n, sizeof *s->alike, &s->alike));
-    SEG_TRY(seg_alloc(schema->n, sizeof *s->line, &s->line));
     SEG_TRY(seg_alloc(CSV_SAMPLE, sizeof *s->hashes, &s->hashes));
     SEG_TRY(read_header(s, 0, offset, schema->n, &schema->n, record));
     const char *begin = csv_window_view(&s->window, s->plan, 0, offset).at;
@@ -489,7 +484,6 @@ done:
     seg_free(s.filled);
     seg_free(s.number);
     seg_free(s.alike);
-    seg_free(s.line);
     seg_free(s.hashes);
     return status;
 }

@@ -237,7 +237,10 @@ def test_thousands_marks_are_never_guessed(segmpi, tmp_path):
     path = put(tmp_path, "id;x\na;1\nb;2\nc;1'234\n")
     result = segmpi("import", path, "-o", tmp_path / "c.h5", ok=False)
     assert result.returncode == 65
-    assert "line 4: 'x' is no number, it has ''' at place 2 of 5; --decimal and --thousands name marks" in result.stderr
+    assert "line 4: 'x' is no number, it has ''' at place 2 of 5; --thousands \"'\" reads it" in result.stderr
+    path = put(tmp_path, "id;x;y\na;1.234,50;1,5\nb;2.345,00;2,5\nc;-12,5;3,5\n")
+    warning = segmpi("import", path, "-o", tmp_path / "t.h5").stderr
+    assert "'x' is left out as text" in warning and 'first line 2, column 2; --thousands "." reads it' in warning
     path = put(tmp_path, 'id,x\n"1,234",1\n"5,678",2\n')
     segmpi("import", path, "-o", tmp_path / "c.h5", "--thousands", ",")
     assert list(read(tmp_path / "c.h5")[0].index) == ["1,234", "5,678"]

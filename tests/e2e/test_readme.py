@@ -22,6 +22,7 @@ CLUSTER = "test_slurm.py runs the same script on a SLURM of its own"
 BY_HAND = {
     "./jobs/demo.sh": BUILD,
     "./tests/run.sh": "runs this test",
+    "./jobs/packages.sh": "installs packages, as tests/run.sh does",
     "cmake ": BUILD + "; test_install.py installs and packs",
     "ctest ": "runs this test",
     "sbatch ": CLUSTER,

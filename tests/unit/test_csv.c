@@ -203,7 +203,7 @@ static void mistakes_are_named_with_their_place(void **state)
         { "id,x,y\na,1,2\nb,3,\x1b[31mred\n",
           "line 3: 'y' is no number, it has a control character at place 1 of 8" },
         { "id,x,y\na,1,2\nb,3,1.2.3\n",
-          "line 3: 'y' is no number, it has '.' at place 4 of 5; --decimal and --thousands name" },
+          "line 3: 'y' is no number, it has '.' at place 4 of 5; --decimal, --thousands or" },
         { "id,x,y\na,1,2\nb,3,1\xc2\xa0"
           "234\xe2\x82\xac\n",
           "line 3: 'y' is no number, it has a character beyond ASCII at place 2 of 6" },
