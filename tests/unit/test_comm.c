@@ -38,6 +38,17 @@ static void agree_takes_the_lowest_failing_rank(void **state)
     assert_int_equal(seg_agree(comm, SEG_OK), SEG_OK);
 }
 
+static void a_failure_without_a_message_gets_one(void **state)
+{
+    (void)state;
+    bool is_last = seg_comm_rank(comm) == seg_comm_size(comm) - 1;
+
+    seg_error_clear();
+    assert_int_equal(seg_agree(comm, is_last ? SEG_ERR_DATA : SEG_OK), SEG_ERR_DATA);
+    assert_string_equal(seg_error_get()->text, "a failure left no message (status 65)");
+    seg_error_clear();
+}
+
 static void sums_minima_maxima_are_over_all_ranks(void **state)
 {
     (void)state;
@@ -80,6 +91,56 @@ static void gathers_keep_the_order_of_ranks(void **state)
     seg_sum_int64(comm, &wrong, 1);
     assert_int_equal(wrong, 0);
     assert_int_equal(total, (int64_t)size * (size - 1) / 2);
+}
+
+static void bits_and_single_values_are_merged(void **state)
+{
+    (void)state;
+    const double third = 1.0 / 3, zero = -0.0;
+    int rank = seg_comm_rank(comm), size = seg_comm_size(comm);
+    int64_t bits = (int64_t)1 << rank;
+    double values[2] = { rank == size - 1 ? third : 0, rank == 0 ? zero : 0 };
+
+    seg_or_int64(comm, &bits, 1);
+    seg_merge_double(comm, values, 2);
+    assert_int_equal(bits, ((int64_t)1 << size) - 1);
+    assert_memory_equal(&values[0], &third, sizeof third);
+    assert_memory_equal(&values[1], &zero, sizeof zero);
+}
+
+/* Rank `from` sends `to` this many bytes, of this value; some pairs nothing. */
+static int64_t n_sent(int from, int to)
+{
+    return (3 * from + 5 * to) % 7 * 100;
+}
+
+static unsigned char value_sent(int from, int to)
+{
+    return (unsigned char)(16 * from + to + 1);
+}
+
+static void everyone_gets_what_each_sends(void **state)
+{
+    (void)state;
+    static unsigned char sent[64 * 600], got[64 * 600];
+    int rank = seg_comm_rank(comm), size = seg_comm_size(comm);
+    int64_t send_size[64], receive_size[64], at = 0, wrong = 0;
+
+    for (int r = 0; r < size; r++) {
+        send_size[r] = n_sent(rank, r);
+        memset(sent + at, value_sent(rank, r), (size_t)send_size[r]);
+        at += send_size[r];
+    }
+    seg_exchange_sizes(comm, send_size, receive_size);
+    seg_exchange_bytes(comm, sent, send_size, got, receive_size);
+    at = 0;
+    for (int r = 0; r < size; r++) {
+        wrong += receive_size[r] != n_sent(r, rank);
+        for (int64_t i = 0; i < receive_size[r]; i++)
+            wrong += got[at++] != value_sent(r, rank);
+    }
+    seg_sum_int64(comm, &wrong, 1);
+    assert_int_equal(wrong, 0);
 }
 
 static void bcast_crosses_slices(void **state)
@@ -159,8 +220,11 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agree_takes_the_lowest_failing_rank),
+        cmocka_unit_test(a_failure_without_a_message_gets_one),
         cmocka_unit_test(sums_minima_maxima_are_over_all_ranks),
         cmocka_unit_test(gathers_keep_the_order_of_ranks),
+        cmocka_unit_test(bits_and_single_values_are_merged),
+        cmocka_unit_test(everyone_gets_what_each_sends),
         cmocka_unit_test(bcast_crosses_slices),
         cmocka_unit_test(min_record_carries_its_load_and_breaks_ties_by_row),
         cmocka_unit_test(rows_cover_everything_once_in_whole_blocks),
