@@ -11,11 +11,13 @@
 #include "segmpi/text.h"
 #include "table_internal.h"
 
-/* What a walk has met: the first candidate and a list of all for the message. */
+/* What a walk has met: the first candidate, a list of all for the message, and why the first
+ * dataset that is none was refused. */
 typedef struct candidates {
     int n;
     char first[512];
     char list[400];
+    seg_error refusal;
 } candidates;
 
 static void list_add(candidates *c, const char *text)
@@ -41,14 +43,17 @@ static bool join(const char *group, const char *name, char *path, size_t size)
     return length > 0 && (size_t)length < size;
 }
 
-/* The shape of a numeric dataset; false for groups, texts and types that the store cannot read. */
-static seg_status numeric_shape(seg_input *in, const char *path, seg_shape *shape, bool *numeric)
+/* The shape of a numeric dataset; false for groups, texts and what the store refuses to read, with
+ * the reason if it is the first. */
+static seg_status numeric_shape(seg_input *in, const char *path, seg_shape *shape, bool *numeric,
+                                seg_error *refusal)
 {
     *numeric = false;
     if (seg_input_is_group(in, path)) return SEG_OK;
 
     seg_status status = seg_input_shape(in, path, shape);
     if (status == SEG_ERR_DATA) {
+        if (refusal->status == SEG_OK) *refusal = *seg_error_get();
         seg_error_clear();
         return SEG_OK;
     }
@@ -69,8 +74,9 @@ static bool is_scale(seg_input *in, const char *path)
 static seg_status is_column(seg_input *in, const char *path, int64_t *length, bool *yes)
 {
     seg_shape shape;
+    seg_error refusal = { 0 };
 
-    SEG_TRY(numeric_shape(in, path, &shape, yes));
+    SEG_TRY(numeric_shape(in, path, &shape, yes, &refusal));
     *yes = *yes && shape.rank == 1 && !is_scale(in, path);
     if (*yes) *length = shape.dim[0];
     return SEG_OK;
@@ -94,7 +100,7 @@ static seg_status walk(seg_input *in, const char *group, int depth, candidates *
         seg_shape shape;
         bool yes;
         if (!join(group, names[i], path, sizeof path)) continue;
-        SEG_TRY_OR_DONE(numeric_shape(in, path, &shape, &yes));
+        SEG_TRY_OR_DONE(numeric_shape(in, path, &shape, &yes, &tables->refusal));
         if (yes && shape.rank == 2) candidate_add(tables, path);
         SEG_TRY_OR_DONE(is_column(in, path, &length, &yes));
         if (yes && columns++ == 0) first_length = length;
@@ -115,6 +121,7 @@ static seg_status find_only(seg_input *in, seg_source *source)
 
     SEG_TRY(walk(in, "", 1, &tables, &groups));
     const candidates *found = tables.n > 0 ? &tables : &groups;
+    if (found->n == 0 && tables.refusal.status != SEG_OK) return seg_error_adopt(&tables.refusal);
     if (found->n == 0)
         return SEG_FAIL(SEG_ERR_DATA,
                         "'%s' holds neither a 2-D numeric dataset nor a group of numeric columns",
@@ -145,11 +152,10 @@ static seg_status unnamed_columns(int n, char ***names)
 static seg_status describe_dataset(seg_input *in, seg_source *source)
 {
     seg_shape shape;
-    bool numeric;
     int n_names = 0;
 
-    SEG_TRY(numeric_shape(in, source->path, &shape, &numeric));
-    if (!numeric || shape.rank != 2)
+    SEG_TRY(seg_input_shape(in, source->path, &shape));
+    if (shape.type == SEG_TEXT || shape.rank != 2)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' is not a 2-D numeric dataset", source->path,
                         seg_input_path(in));
     if (shape.dim[1] < 1 || shape.dim[1] > INT_MAX)

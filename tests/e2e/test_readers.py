@@ -254,14 +254,17 @@ def test_files_that_hold_no_table_are_65(segmpi, tmp_path):
         yield "three dimensions", lambda: file.create_dataset("x", data=np.ones((4, 3, 2)))
         yield "complex", lambda: file.create_dataset("x", data=np.ones((4, 3), complex))
         yield "no columns", lambda: file.create_dataset("x", shape=(4, 0))
+        yield "declares far more values than it holds", lambda: file.create_dataset("x", shape=(10**8, 17), chunks=(1000, 17))
+        yield "holds no values", lambda: file.create_dataset("x", shape=(10**8, 17))
 
-    for i in range(5):
+    for i in range(7):
         with h5py.File(tmp_path / "x.h5", "w") as file:
             what, make = list(cases(file))[i]
             make()
         result = segmpi("fit", tmp_path / "x.h5", "-o", tmp_path / "m.h5", "-k", 1, ranks=2, ok=False)
         assert result.returncode == 65, (what, result.stderr)
         assert len(messages(result)) == 1 and "x.h5" in result.stderr
+        assert i < 5 or what in result.stderr, result.stderr
         assert not (tmp_path / "m.h5").exists()
 
 
