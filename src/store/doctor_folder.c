@@ -1,6 +1,7 @@
 /* A canary in a folder: an output by the commit protocol, read by every rank, and what the protocol
  * asks of a file system beyond that: locks, hard links, space set aside. */
 #define _GNU_SOURCE /* fallocate */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "segmpi/doctor_files.h"
@@ -20,6 +22,8 @@
 #define ROWS   (BLOCKS * SEG_BLOCK_ROWS)
 #define PRIME  2654435761 /* so that values differ in all their bytes */
 #define VALUES "values"
+#define NAME   ".segmpi-doctor-" /* and a number */
+#define STALE  3600              /* seconds: no run takes that long */
 
 typedef struct canary {
     seg_comm *comm;
@@ -179,13 +183,29 @@ static seg_status name_files(canary *c, const char *folder)
     int length;
 
     seg_bcast(c->comm, &number, (int64_t)sizeof number);
-    (void)snprintf(c->plain, sizeof c->plain, "%s/.segmpi-doctor-%lld", folder, (long long)number);
-    (void)snprintf(c->second, sizeof c->second, "%s/.segmpi-doctor-%lld.2", folder,
-                   (long long)number);
-    length = snprintf(c->output, sizeof c->output, "%s/.segmpi-doctor-%lld.h5", folder,
-                      (long long)number);
+    (void)snprintf(c->plain, sizeof c->plain, "%s/" NAME "%lld", folder, (long long)number);
+    (void)snprintf(c->second, sizeof c->second, "%s/" NAME "%lld.2", folder, (long long)number);
+    length = snprintf(c->output, sizeof c->output, "%s/" NAME "%lld.h5", folder, (long long)number);
     if (length < (int)sizeof c->output) return SEG_OK;
     return SEG_FAIL(SEG_ERR_CANTCREATE, "the name of the folder is too long");
+}
+
+/* Rank 0.  What runs have left that were killed; their temporary file has one more dot. */
+static void remove_stale(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    struct stat found;
+
+    if (!entries) return;
+    for (struct dirent *e; (e = readdir(entries)) != NULL;) {
+        const char *name = e->d_name + (strncmp(e->d_name, "..", 2) == 0);
+        if (strncmp(name, NAME, sizeof NAME - 1) == 0 &&
+            fstatat(dirfd(entries), e->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(found.st_mode) && found.st_uid == geteuid() &&
+            found.st_mtime < time(NULL) - STALE)
+            (void)unlinkat(dirfd(entries), e->d_name, 0);
+    }
+    (void)closedir(entries);
 }
 
 void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *findings)
@@ -195,6 +215,7 @@ void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *finding
     seg_status status = name_files(&c, folder);
 
     if (status == SEG_OK) status = seg_agree(comm, seg_alloc(ROWS, sizeof *c.x, &c.x));
+    if (root) remove_stale(folder);
     if (root) tell_room(&c, folder);
     if (status == SEG_OK) status = write_output(&c);
     seg_doctor_conclude(comm, findings, "output", status, SEG_VERDICT_BAD,

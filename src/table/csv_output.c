@@ -5,8 +5,9 @@
 
 #include "segmpi/csv_output.h"
 
-static seg_status create(seg_csv_output *csv)
+static seg_status create(const char *path, bool force, seg_csv_output *csv)
 {
+    SEG_TRY(seg_part_init(path, force, &csv->part));
     SEG_TRY(seg_fault("generate_csv_create", SEG_ERR_CANTCREATE));
     return csv->root ? seg_part_create(&csv->part, false) : SEG_OK;
 }
@@ -20,8 +21,7 @@ static seg_status open_created(seg_csv_output *csv)
 seg_status seg_csv_output_open(seg_comm *comm, const char *path, bool force, seg_csv_output *csv)
 {
     *csv = (seg_csv_output) { .root = seg_comm_rank(comm) == 0 };
-    SEG_TRY(seg_agree(comm, seg_part_init(path, force, &csv->part)));
-    SEG_TRY(seg_agree(comm, create(csv)));
+    SEG_TRY(seg_agree(comm, create(path, force, csv)));
     seg_bcast(comm, csv->part.temp, (int64_t)strlen(path) + SEG_PART_LETTERS);
     return seg_agree(comm, open_created(csv));
 }

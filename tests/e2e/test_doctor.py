@@ -36,6 +36,17 @@ def test_the_canary_lives_and_leaves_nothing(found):
     assert os.listdir(folder) == ["d.json"]
 
 
+def test_what_a_killed_run_has_left_is_removed_once_it_is_old(segmpi, tmp_path):
+    names = [".segmpi-doctor-1", "..segmpi-doctor-1.h5.abcdef.part", "..mine", ".segmpi-doctor-2"]
+    for name in names:
+        (tmp_path / name).write_text("left")
+        os.utime(tmp_path / name, (0, 0) if name != names[3] else None)
+    (tmp_path / ".segmpi-doctor-link").symlink_to(names[2])
+    os.utime(tmp_path / ".segmpi-doctor-link", (0, 0), follow_symlinks=False)
+    segmpi("doctor", tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["..mine", ".segmpi-doctor-2", ".segmpi-doctor-link"]
+
+
 def verdict(result, name):
     return next(line.split() for line in result.stdout.splitlines() if line.startswith("  ") and f" {name} " in line)[0]
 
