@@ -179,11 +179,14 @@ static void change_attribute(hid_t file, char *path, const char *name, int how, 
     if (how == 3)
         (void)H5Adelete_by_name(file, path, name, H5P_DEFAULT);
     else {
-        hid_t attribute = H5Aopen_by_name(file, path, name, H5P_DEFAULT, H5P_DEFAULT);
+        /* HDF5 1.10.8 cannot write one that H5Aopen_by_name() has opened. */
+        hid_t owner = H5Oopen(file, path, H5P_DEFAULT);
+        hid_t attribute = H5Aopen(owner, name, H5P_DEFAULT);
         if (attribute >= 0) {
             change_values(attribute, true, with, how & 1);
             (void)H5Aclose(attribute);
         }
+        (void)H5Oclose(owner);
     }
 }
 
