@@ -16,9 +16,6 @@ typedef struct seg_comm seg_comm;
 seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out);
 /* A last barrier and MPI_Finalize.  Accepts NULL.  After it a process only returns its status. */
 void seg_comm_close(seg_comm *comm);
-/* Local.  A library that is ended by MPI_Finalize() must not be entered again (HDF5 crashes after a
- * failed close): seg_comm_close() then leaves it out on all ranks. */
-void seg_comm_skip_finalize(void);
 
 /* This rank alone, for work that every rank repeats with the same result; borrowed from `comm`. */
 seg_comm *seg_comm_self(seg_comm *comm);

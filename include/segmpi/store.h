@@ -171,5 +171,9 @@ seg_status seg_input_attr_list(seg_input *in, const char *object, int *n, char *
 seg_status seg_input_check(seg_input *in, int64_t *n_blocks);
 /* XXH3 of bytes. */
 uint64_t seg_hash(const void *bytes, size_t size, uint64_t seed);
+/* Local.  Sets the HDF5 library up: no messages of its own, no plug-ins, no locks.  Before MPI
+ * starts, as MPI_Finalize() would end the library otherwise, and HDF5 1.10.8 can crash or loop then
+ * where the system has failed one of its calls. */
+void seg_store_init(void);
 /* One line: name and version of the HDF5 library. */
 const char *seg_store_library(void);

@@ -145,6 +145,7 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
     seg_status probed = launcher_rank() <= 0 ? cli_inputs_probe(session) : SEG_OK;
     seg_stop_catch();
     if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
+    seg_store_init();
     SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
     SEG_TRY(seg_agree(session->comm, probed));
     if (session->command->shared & CLI_CHECKPOINT)

@@ -49,20 +49,12 @@ seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out)
     return SEG_OK;
 }
 
-static int64_t skip_finalize;
-
-void seg_comm_skip_finalize(void)
-{
-    skip_finalize = 1;
-}
-
 void seg_comm_close(seg_comm *comm)
 {
     if (!comm) return;
     seg_barrier(comm);
-    seg_max_int64(comm, &skip_finalize, 1);
     watchdog_enter();
-    if (!skip_finalize) SEG_MPI(MPI_Finalize());
+    SEG_MPI(MPI_Finalize());
     watchdog_leave();
     watchdog_stop();
     seg_free(comm->self);

@@ -12,7 +12,7 @@ static seg_status create_file(seg_output *out)
 {
     hid_t fapl, fcpl;
 
-    store_init();
+    seg_store_init();
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     fcpl = H5Pcreate(H5P_FILE_CREATE);
     if (H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0 &&
@@ -71,7 +71,6 @@ seg_status output_close(seg_output *out)
     out->file = -1;
     out->writing = false;
     if (file < 0 || H5Fclose(file) >= 0) return SEG_OK;
-    seg_comm_skip_finalize(); /* would close it again */
     return store_write_failed("close", "temporary file", out->part.path);
 }
 

@@ -48,7 +48,7 @@ static seg_status open_file(seg_comm *comm, seg_output *out)
     char reason[200];
 
     SEG_TRY(seg_fault("store_open", SEG_ERR_IO));
-    store_init();
+    seg_store_init();
     memcpy(&self, seg_comm_mpi(seg_comm_self(comm)), sizeof self);
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     if (list >= 0 && H5Pset_fapl_mpio(list, self, MPI_INFO_NULL) >= 0 &&
@@ -203,7 +203,6 @@ seg_status rows_close(seg_output *out)
         closed = H5Dclose(a->sums) >= 0 && closed;
         closed = H5Tclose(a->mem_type) >= 0 && closed;
     }
-    if (closed) return output_close(out);
-    seg_comm_skip_finalize();
-    return store_write_failed("close", "row arrays", out->part.path);
+    if (!closed) return store_write_failed("close", "row arrays", out->part.path);
+    return output_close(out);
 }

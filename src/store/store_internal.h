@@ -35,8 +35,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store/ needs a little
 
 /* ---- store_library.c: the library and its types ---- */
 
-/* Before the first call of HDF5: no messages of its own, no plug-ins, no locks. */
-void store_init(void);
 /* Why the last HDF5 call failed: the system's reason where there is one (then *system = true),
  * otherwise HDF5's innermost sentence. */
 const char *store_reason(char *buffer, size_t size, bool *system);

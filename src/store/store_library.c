@@ -20,7 +20,6 @@ static herr_t keep_first(unsigned n, const H5E_error2_t *record, void *unused)
     (void)seg_text_copy(last_reason, sizeof last_reason, record->desc ? record->desc : "");
     if (!strstr(last_reason, system_mark)) return 0;
     system_failures++;
-    seg_comm_skip_finalize(); /* HDF5 may not come to an end then */
     return 0;
 }
 
@@ -29,13 +28,14 @@ static herr_t keep_reason(hid_t stack, void *unused)
     return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_first, unused);
 }
 
-void store_init(void)
+void seg_store_init(void)
 {
     static bool done;
 
     if (done) return;
     done = true;
     (void)H5dont_atexit(); /* every file is closed by then, or better left alone */
+    (void)H5open();        /* without MPI it does not ask MPI_Finalize() to end it */
     /* By the environment, because it overrules the property list: outputs carry a lock of their
      * own, which HDF5 would run into, and inputs need none. */
     (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
@@ -48,7 +48,7 @@ const char *seg_store_library(void)
     static char text[40];
     unsigned major = 0, minor = 0, release = 0;
 
-    store_init();
+    seg_store_init();
     (void)H5get_libversion(&major, &minor, &release);
     (void)snprintf(text, sizeof text, "HDF5 %u.%u.%u", major, minor, release);
     return text;
@@ -204,7 +204,7 @@ hid_t store_open_serial(const char *path, unsigned flags)
 {
     hid_t fapl, file = -1;
 
-    store_init();
+    seg_store_init();
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (fapl < 0) return -1;
     /* strong: closing the file closes whatever an error has left open in it */

@@ -431,6 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(store_lets_one_of_two_runs_have_the_output),
     };
 
+    seg_store_init();
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
     store_folder(comm, folder, sizeof folder);
     (void)snprintf(path, sizeof path, "%s/out.h5", folder);

@@ -299,6 +299,7 @@ static bool make_file(int argc, char **argv)
     seg_comm *comm;
 
     if (child == 0) {
+        seg_store_init();
         if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) _exit(1);
         seg_status made = store_write(comm, path, ROWS, true);
         seg_comm_close(comm);

@@ -143,6 +143,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(store_survives_a_fault_at_every_site_on_every_rank),
     };
 
+    seg_store_init(); /* before MPI, which would end HDF5 after a failure */
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
     store_folder(comm, folder, sizeof folder);
     (void)snprintf(path, sizeof path, "%s/out.h5", folder);
