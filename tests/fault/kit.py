@@ -30,7 +30,7 @@ COMMANDS = {
               ["out.h5", "out.json"]),
     "fit": (["fit", "{clients.h5}", *OUT, *JSON, *FEW], ["out.h5", "out.json"]),
     "fit with checkpoints": (["fit", "{clients.h5}", *OUT, "-k", "2", "--n-init", "1", "--no-swaps", "--stability",
-                              "0", "--checkpoint-interval", "0"], ["out.h5"]),
+                              "0", "--max-iter", "3", "--checkpoint-interval", "0"], ["out.h5"]),
     "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv"],
               ["out.h5", "out.json", "out.csv"]),
     "compare": (["compare", "{scores.h5}", "{scores.h5}", *JSON], ["out.json"]),

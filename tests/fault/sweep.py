@@ -1,9 +1,11 @@
 """What happens when one file operation of one rank fails, is short, or is the last one of its process.
 
     SEGMPI_BINARY=build/ci/src/segmpi sweep.py [--ranks N] [--commands A,B] [--deeds fail,short,kill,torn] [--share I/N]
+                                               [--log FILE] [--seconds N]
 
 A run with the preload library writes down all operations of a command; each of them is a point.  At every point the
-trial runs the command afresh, beside old outputs or in an empty folder, and sees that all ends as it must.
+trial runs the command afresh, beside old outputs or in an empty folder, and sees that all ends as it must.  What
+stands in the log is not tried again; after so many seconds no trial begins any more, and the exit code is 75.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +28,7 @@ WRITES = {"write", "ftruncate", "fsync", "rename", "link", "exchange"}
 ERRORS = {"write": (errno.EIO, errno.ENOSPC, errno.EFBIG), "open": (errno.EIO, errno.EMFILE, errno.EACCES),
           "fsync": (errno.EIO, errno.ENOSPC), "fallocate": (errno.ENOSPC, errno.EOPNOTSUPP),
           "lock": (errno.ENOLCK, errno.EOPNOTSUPP), "link": (errno.EIO, errno.EPERM)}
+OTHER_WAYS = {("link", errno.EPERM)}  # file systems without links: renamed instead
 SECONDS = 10
 
 
@@ -72,7 +76,7 @@ def trial(bench, point, deed):
     elif crashed_in_hdf5(point, run):
         deed = "kill"  # what it leaves is for the next run
     else:
-        judge(bench, point, deed, run, states, folder)
+        judge(bench, point, do, run, states, folder)
     if run.code != 0 and (deed in ("kill", "torn") or dice.random() < 0.1):
         bench.finish(point.name, folder)
     shutil.rmtree(folder)
@@ -94,18 +98,65 @@ def hit(log, point, bench):
     return point
 
 
-def judge(bench, point, deed, run, states, folder):
+def judge(bench, point, do, run, states, folder):
     """a run that has ended by itself"""
     said = run.errors[-400:]
+    matters = point.operation in WRITES and point.output and (point.operation, do) not in OTHER_WAYS
     left = bench.strays(point.name, folder)
     check(run.code in DOCUMENTED, f"exit code {run.code}: {said}")
     if run.code == 0:
         check(set(states) <= {"new"}, f"success with {states}")
-        check(deed == "short" or not (point.operation in WRITES and point.output), f"success in spite of it: {said}")
+        check(do == "short" or not matters, f"success in spite of it: {said}")
     else:
         check(len(run.messages()) == 1, f"{len(run.messages())} messages: {said}")
     kept = [name for name in left if ".checkpoint-" in name and not name.endswith(".part")]
     check(left == kept or point.operation == "unlink", f"left behind: {left}: {said}")
+
+
+def label(point, deed):
+    return f"{point.name}, rank {point.rank} of {point.ranks}, {point.at} {point.operation}, {deed}"
+
+
+def read_log(path):
+    """{trial: outcome} of earlier runs"""
+    lines = path.read_text().splitlines() if path and path.exists() else []
+    return dict(line.split(": ", 1) for line in lines)
+
+
+class Sweep:
+    """trials in threads, and what came of all of them"""
+
+    def __init__(self, bench, asked):
+        self.bench, self.asked, self.outcomes = bench, asked, read_log(asked.log)
+        self.log = open(asked.log, "a", buffering=1) if asked.log else None
+        self.end = time.monotonic() + asked.seconds
+
+    def one(self, pair):
+        if time.monotonic() > self.end:
+            return
+        try:
+            outcome = trial(self.bench, *pair)
+        except Bad as bad:
+            outcome = "BAD " + " ".join(f"{bad} {vars(pair[0])}".split())
+            print(f"{label(*pair)}: {outcome}", flush=True)
+        self.outcomes[label(*pair)] = outcome
+        if self.log:
+            print(f"{label(*pair)}: {outcome}", file=self.log)
+
+    def command(self, name):
+        """all its trials; whether none is left, and none was bad"""
+        first, step = (int(part) for part in self.asked.share.split("/"))
+        found = points(self.bench, name, self.asked.ranks)
+        trials = [(point, deed) for point in found for deed in self.asked.deeds.split(",") if makes_sense(point, deed)]
+        trials = trials[first::step]
+        with ThreadPoolExecutor(self.asked.jobs) as pool:
+            list(pool.map(self.one, [pair for pair in trials if label(*pair) not in self.outcomes]))
+        done = [self.outcomes[label(*pair)] for pair in trials if label(*pair) in self.outcomes]
+        bad = [outcome for outcome in done if outcome.startswith("BAD")]
+        print(f"{name}: {len(found)} operations, {len(done)} of {len(trials)} trials, {len(bad)} bad", flush=True)
+        for outcome, n in sorted(Counter(done).items()):
+            print(f"{n:7} {outcome}")
+        return len(done) == len(trials), not bad
 
 
 def main():
@@ -113,36 +164,17 @@ def main():
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--commands", default=",".join(COMMANDS))
     parser.add_argument("--deeds", default=",".join(DEEDS))
-    parser.add_argument("--share", default="0/1", help="every N-th point, from the I-th on")
+    parser.add_argument("--share", default="0/1", help="every N-th trial, from the I-th on")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     asked = parser.parse_args()
-    first, step = (int(part) for part in asked.share.split("/"))
-    outcomes, bad = Counter(), 0
-    with tempfile.TemporaryDirectory(prefix="segmpi-sweep-") as folder, ThreadPoolExecutor(asked.jobs) as pool:
-        bench = Bench(Path(folder), os.path.abspath(os.environ["SEGMPI_BINARY"]), dict(os.environ))
-
-        def one(point, deed):
-            try:
-                return trial(bench, point, deed), None
-            except Bad as error:
-                return None, f"BAD {vars(point)} {deed}: {error}"
-
-        for name in asked.commands.split(","):
-            if asked.ranks > 1 and name in ALONE:
-                continue
-            found = points(bench, name, asked.ranks)
-            trials = [(point, deed) for point in found for deed in asked.deeds.split(",") if makes_sense(point, deed)]
-            trials = trials[first::step]
-            for outcome, error in pool.map(lambda pair: one(*pair), trials):
-                if error:
-                    bad += 1
-                    print(" ".join(error.split()), flush=True)
-                else:
-                    outcomes[f"{name}: {outcome}"] += 1
-            print(f"{name}: {len(found)} operations, {len(trials)} trials, {bad} bad so far", flush=True)
-    for outcome in sorted(outcomes):
-        print(f"{outcomes[outcome]:5} {outcome}")
-    return 1 if bad else 0
+    with tempfile.TemporaryDirectory(prefix="segmpi-sweep-") as folder:
+        sweep = Sweep(Bench(Path(folder), os.path.abspath(os.environ["SEGMPI_BINARY"]), dict(os.environ)), asked)
+        ends = [sweep.command(name) for name in asked.commands.split(",") if asked.ranks == 1 or name not in ALONE]
+    if not all(good for _, good in ends):
+        return 1
+    return 0 if all(complete for complete, _ in ends) else 75
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where outputs go: a disk that is full, no locks, two jobs that write the same names.
 
-As a program: test_outputs.py STEPS RACES runs so many sizes of the disk for each command, and so many races.
+As a program: test_outputs.py STEPS RACES runs so many sizes of the disk for each command (all there are, in pages of
+4 KiB, if they are fewer), and so many races.
 """
 
 import errno
@@ -52,6 +53,11 @@ def need(bench, name):
     run = bench.run(name, folder)
     check(run.code == 0, run.errors)
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) // 1024 + 4
+
+
+def sizes(kib, steps):
+    """so many sizes of a disk up to what is needed, in whole pages: fewer if there are fewer pages"""
+    return sorted({max(4, kib * step // steps // 4 * 4) for step in range(1, steps + 1)})
 
 
 def race(bench, dice):
@@ -119,12 +125,12 @@ def main():
     steps, races, bad = int(sys.argv[1]), int(sys.argv[2]), 0
     with tempfile.TemporaryDirectory(prefix="segmpi-outputs-") as folder:
         bench = Bench(Path(folder), os.path.abspath(os.environ["SEGMPI_BINARY"]), dict(os.environ))
-        kinds = [("disk", name, step) for name in WRITING for step in range(1, steps + 1)]
+        kinds = [("disk", name, size) for name in WRITING for size in sizes(need(bench, name), steps)]
         kinds += [("race", None, number) for number in range(races)]
         for kind, name, number in kinds:
             try:
                 if kind == "disk":
-                    outcome = with_little_room(bench, name, max(4, need(bench, name) * number // steps))
+                    outcome = with_little_room(bench, name, number)
                 else:
                     outcome = race(bench, random.Random(number))
             except Bad as error:

@@ -45,3 +45,10 @@ def test_one_operation_that_goes_wrong(bench, name, ranks):
         outcomes = list(pool.map(run, chosen(points(bench, name, ranks), TRIALS[ranks], dice)))
     print(*outcomes, sep="\n")
     assert [outcome for outcome in outcomes if outcome.startswith("BAD")] == []
+
+
+def test_a_failed_close_after_reading_does_not_change_how_a_run_ends(bench):
+    """HDF5 cannot close its file then, and must not keep the rank from MPI_Finalize"""
+    closes = [point for point in points(bench, "import", 2)
+              if point.rank == 1 and point.operation == "close" and point.output]
+    assert trial(bench, closes[-1], "fail") == "5 close: 0 new new"
