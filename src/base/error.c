@@ -19,7 +19,7 @@ const seg_error *seg_error_get(void)
 
 seg_status seg_error_adopt(const seg_error *other)
 {
-    if (other != &record) record = *other;
+    record = *other;
     return record.status;
 }
 

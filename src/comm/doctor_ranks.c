@@ -71,7 +71,8 @@ void seg_doctor_mpi(seg_findings *findings)
         version > 0 &&
         (version < SEG_DOCTOR_VERSION(4, 1, 7) ||
          (version >= SEG_DOCTOR_VERSION(5, 0, 0) && version < SEG_DOCTOR_VERSION(5, 0, 6)));
-    bool set = getenv("OMPI_MCA_fcoll") && strcmp(getenv("OMPI_MCA_fcoll"), "individual") == 0;
+    const char *writer = getenv("OMPI_MCA_fcoll");
+    bool set = writer && strcmp(writer, "individual") == 0;
 
     if (version == 0 && strncmp(name, "MPICH", 5) != 0)
         advice = "segmpi is tested with Open MPI 4.1 and MPICH 4.0 only";
