@@ -34,16 +34,17 @@ typedef struct seg_kernels {
     const char *name; /* "ref", "v3", "v4" */
 
     /* Nearest of k centers by squared distance, ties to the lowest.  label in and out; moved[tile]
-     * gets bit `lane` where the label changed.  moved [n_tiles]. */
+     * gets bit `lane` where the label changed, and `before` the labels that such a tile had.  moved
+     * [n_tiles], before [n_tiles * 16]. */
     void (*assign)(int d, int k, const float *centers, int64_t n_tiles, const float *x,
-                   uint16_t *label, uint16_t *moved);
+                   uint16_t *label, uint16_t *before, uint16_t *moved);
 
     /* The same labels, but only clients without slack are compared with the centers; n_tiles <=
      * SEG_BLOCK_TILES.  slack [n_tiles * 16] in and out.  Source: Hamerly, Making k-means even
      * faster, SDM 2010. */
     void (*assign_doubtful)(int d, int k, const float *centers, int64_t n_tiles, const float *x,
                             const seg_bounds *bounds, uint16_t *label, uint16_t *slack,
-                            uint16_t *moved);
+                            uint16_t *before, uint16_t *moved);
 
     /* Nearest center and the squared distances to it and to the second nearest (INFINITY for k =
      * 1). */

@@ -31,13 +31,12 @@ static void assign_block(kmeans_runs *runs, kmeans_run *run, int64_t tile, int64
     uint16_t *label = &run->label[tile * SEG_LANES], moved[SEG_BLOCK_TILES];
     int64_t cells = (int64_t)run->k * m->d, padding = m->n_tiles * SEG_LANES - m->rows.count;
 
-    memcpy(runs->before, label, (size_t)(n * SEG_LANES) * sizeof *label);
     if (run->bounds == KMEANS_BOUNDS_NONE) {
-        runs->kernels->assign(m->d, run->k, run->packed, n, x, label, moved);
+        runs->kernels->assign(m->d, run->k, run->packed, n, x, label, runs->before, moved);
     } else {
         const seg_bounds bounds = kmeans_bounds(runs, run);
         runs->kernels->assign_doubtful(m->d, run->k, run->packed, n, x, &bounds, label,
-                                       &run->slack[tile * SEG_LANES], moved);
+                                       &run->slack[tile * SEG_LANES], runs->before, moved);
     }
     if (tile + n == m->n_tiles) moved[n - 1] &= (uint16_t)(UINT16_MAX >> padding);
     for (int64_t i = 0; i < n; i++)

@@ -142,14 +142,16 @@ INLINE vec_int nearest_label(int d, int k, const float *x, const float *centers)
 }
 
 static void assign(int d, int k, const float *centers, int64_t n_tiles, const float *x,
-                   uint16_t *label, uint16_t *moved)
+                   uint16_t *label, uint16_t *before, uint16_t *moved)
 {
     for (int64_t tile = 0; tile < n_tiles; tile++) {
-        vec_int now = nearest_label(d, k, x, centers);
-        moved[tile] = (uint16_t)vec_int_differ(now, vec_int_load(label));
+        vec_int now = nearest_label(d, k, x, centers), was = vec_int_load(label);
+        moved[tile] = (uint16_t)vec_int_differ(now, was);
+        vec_int_store(before, was);
         vec_int_store(label, now);
         x += d * SEG_LANES;
         label += SEG_LANES;
+        before += SEG_LANES;
     }
 }
 
@@ -212,16 +214,20 @@ INLINE vec_int slack_of(const seg_bounds *bounds, vec best, vec second)
 }
 
 static void look_at_all(int d, int k, const float *centers, int64_t n_tiles, const float *x,
-                        const seg_bounds *bounds, uint16_t *label, uint16_t *slack, uint16_t *moved)
+                        const seg_bounds *bounds, uint16_t *label, uint16_t *slack,
+                        uint16_t *before, uint16_t *moved)
 {
     for (int64_t tile = 0; tile < n_tiles; tile++) {
         vec best, second;
+        vec_int was = vec_int_load(label);
         vec_int now = nearest_two(d, k, SEG_LANES, x, centers, &best, &second);
-        moved[tile] = (uint16_t)vec_int_differ(now, vec_int_load(label));
+        moved[tile] = (uint16_t)vec_int_differ(now, was);
+        vec_int_store(before, was);
         vec_int_store(label, now);
         vec_int_store(slack, slack_of(bounds, best, second));
         x += d * SEG_LANES;
         label += SEG_LANES;
+        before += SEG_LANES;
         slack += SEG_LANES;
     }
 }
@@ -245,9 +251,20 @@ static int64_t take_slack(int k, const int32_t *drop, int64_t n_tiles, const uin
     return n;
 }
 
+/* One client's label, as `assign` leaves it; `before` is filled for a tile at its first move. */
+INLINE void set_label(int client, uint16_t now, uint16_t *label, uint16_t *before, uint16_t *moved)
+{
+    int tile = client / SEG_LANES, first = tile * SEG_LANES;
+
+    if (now == label[client]) return;
+    if (moved[tile] == 0) memcpy(before + first, label + first, SEG_LANES * sizeof *label);
+    moved[tile] |= (uint16_t)(1 << (client - first));
+    label[client] = now;
+}
+
 /* n clients side by side in room [d + 1][ROOM], their numbers in the last row: as any others. */
 static void look_at_some(int d, int k, const float *centers, int n, const seg_bounds *bounds,
-                         uint16_t *label, uint16_t *slack, uint16_t *moved)
+                         uint16_t *label, uint16_t *slack, uint16_t *before, uint16_t *moved)
 {
     const float *number = bounds->room + (int64_t)d * ROOM;
 
@@ -258,9 +275,8 @@ static void look_at_some(int d, int k, const float *centers, int n, const seg_bo
         vec_int_store(now, nearest_two(d, k, ROOM, bounds->room + first, centers, &best, &second));
         vec_int_store(left, slack_of(bounds, best, second));
         for (int i = 0; i < count; i++) {
-            int client = (int)number[first + i], lane = client % SEG_LANES;
-            moved[client / SEG_LANES] |= (uint16_t)((now[i] != label[client]) << lane);
-            label[client] = now[i];
+            int client = (int)number[first + i];
+            set_label(client, now[i], label, before, moved);
             slack[client] = left[i];
         }
     }
@@ -280,14 +296,14 @@ INLINE void pack_tile(int d, const float *x, unsigned doubtful, int64_t tile, fl
 
 static void assign_doubtful(int d, int k, const float *centers, int64_t n_tiles, const float *x,
                             const seg_bounds *bounds, uint16_t *label, uint16_t *slack,
-                            uint16_t *moved)
+                            uint16_t *before, uint16_t *moved)
 {
     uint16_t doubtful[SEG_BLOCK_TILES];
     int n = 0;
 
     if (!bounds->drop ||
         take_slack(k, bounds->drop, n_tiles, label, slack, doubtful) > n_tiles * SEG_LANES / 2) {
-        look_at_all(d, k, centers, n_tiles, x, bounds, label, slack, moved);
+        look_at_all(d, k, centers, n_tiles, x, bounds, label, slack, before, moved);
         return;
     }
     memset(moved, 0, (size_t)n_tiles * sizeof *moved);
@@ -296,10 +312,10 @@ static void assign_doubtful(int d, int k, const float *centers, int64_t n_tiles,
         pack_tile(d, x + tile * d * SEG_LANES, doubtful[tile], tile, bounds->room + n);
         n += __builtin_popcount(doubtful[tile]);
         if (n <= ROOM - 2 * SEG_LANES) continue;
-        look_at_some(d, k, centers, n, bounds, label, slack, moved);
+        look_at_some(d, k, centers, n, bounds, label, slack, before, moved);
         n = 0;
     }
-    look_at_some(d, k, centers, n, bounds, label, slack, moved);
+    look_at_some(d, k, centers, n, bounds, label, slack, before, moved);
 }
 
 static void distance(int d, const float *center, int64_t n_tiles, const float *x, float *d2)

@@ -47,7 +47,7 @@ static void read_plainly(bench *b)
 
 static void assign_stream(bench *b)
 {
-    b->kernels->assign(b->d, b->k, b->packed, b->n_tiles, b->x, b->label, b->moved);
+    b->kernels->assign(b->d, b->k, b->packed, b->n_tiles, b->x, b->label, b->before, b->moved);
 }
 
 static void assign_blocks(bench *b)
@@ -58,7 +58,8 @@ static void assign_blocks(bench *b)
         int64_t left = end - tile, n = left < SEG_BLOCK_TILES ? left : SEG_BLOCK_TILES;
         for (int fit = 0; fit < FITS; fit++)
             b->kernels->assign(b->d, b->k, b->packed, n, b->x + tile * b->d * SEG_LANES,
-                               b->label + tile * SEG_LANES, b->moved + tile);
+                               b->label + tile * SEG_LANES, b->before + tile * SEG_LANES,
+                               b->moved + tile);
     }
 }
 

@@ -35,7 +35,7 @@ static const int all_tiles[] = { 0, 1, 2, TILES_MAX };
 static float *x; /* [tiles][d][16] */
 static double centers[K_MAX * D_MAX];
 static float packed[K_MAX * D_MAX];
-static uint16_t label[N_LEVELS][N_MAX], moved[N_LEVELS][TILES_MAX];
+static uint16_t label[N_LEVELS][N_MAX], moved[N_LEVELS][TILES_MAX], old[N_LEVELS][N_MAX];
 static float best[N_LEVELS][N_MAX], second[N_LEVELS][N_MAX];
 
 static uint64_t draws;
@@ -149,6 +149,14 @@ static void nearest_is_the_plain_search_at_every_level(void **state)
     for_every_case(check_nearest);
 }
 
+/* Who moved, and the labels that their tiles had. */
+static void check_moves(int n_tiles, int level, const uint16_t *was, const uint16_t *expected)
+{
+    assert_memory_equal(moved[level], expected, (size_t)n_tiles * sizeof *expected);
+    for (int64_t i = 0; i < n_tiles * SEG_LANES; i++)
+        if (expected[i / SEG_LANES] != 0) assert_int_equal(old[level][i], was[i]);
+}
+
 static void check_assign(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
 {
     static uint16_t before[N_MAX], expected[N_MAX];
@@ -158,9 +166,10 @@ static void check_assign(const seg_kernels *kernels, int level, int d, int k, in
         before[i] = label[level][i] = (uint16_t)(i % 5 == 0   ? SEG_NO_LABEL
                                                  : i % 3 == 0 ? i % k
                                                               : expected[i]);
-    kernels->assign(d, k, packed, n_tiles, x, label[level], moved[level]);
+    kernels->assign(d, k, packed, n_tiles, x, label[level], old[level], moved[level]);
     for (int64_t i = 0; i < n_tiles * SEG_LANES; i++) {
         assert_int_equal(label[level][i], expected[i]);
+        if (moved[level][i / SEG_LANES] != 0) assert_int_equal(old[level][i], before[i]);
         assert_int_equal(moved[level][i / SEG_LANES] >> i % SEG_LANES & 1,
                          before[i] != expected[i]);
     }
@@ -195,6 +204,7 @@ static void check_slack(int d, int k, int n_tiles, float units, const uint16_t *
 static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
 {
     static uint16_t expected[N_MAX], slack[N_LEVELS][N_MAX], expected_moved[TILES_MAX];
+    static uint16_t expected_old[N_MAX];
     static float room[(D_MAX + 1) * SEG_BOUNDS_ROOM];
     int32_t drop[K_MAX];
     double shift[K_MAX], kept[K_MAX * D_MAX];
@@ -204,9 +214,9 @@ static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, 
     memcpy(kept, centers, sizeof kept);
     memset(label[level], 0xff, sizeof label[level]);
     kernels->assign_doubtful(d, k, packed, n_tiles, x, &bounds, label[level], slack[level],
-                             moved[level]);
+                             old[level], moved[level]);
     memset(expected, 0xff, sizeof expected);
-    kernels->assign(d, k, packed, n_tiles, x, expected, expected_moved);
+    kernels->assign(d, k, packed, n_tiles, x, expected, expected_old, expected_moved);
     assert_memory_equal(label[level], expected, (size_t)(n_tiles * SEG_LANES) * sizeof *expected);
     check_slack(d, k, n_tiles, bounds.units, slack[level], expected);
 
@@ -221,11 +231,11 @@ static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, 
         bounds.drop = drop;
         seg_kernels_pack(k, d, centers, packed);
         kernels->assign_doubtful(d, k, packed, n_tiles, x, &bounds, label[level], slack[level],
-                                 moved[level]);
-        kernels->assign(d, k, packed, n_tiles, x, expected, expected_moved);
+                                 old[level], moved[level]);
+        kernels->assign(d, k, packed, n_tiles, x, expected, expected_old, expected_moved);
         assert_memory_equal(label[level], expected,
                             (size_t)(n_tiles * SEG_LANES) * sizeof *expected);
-        assert_memory_equal(moved[level], expected_moved, (size_t)n_tiles * sizeof *moved[level]);
+        check_moves(n_tiles, level, expected_old, expected_moved);
     }
     memcpy(centers, kept, sizeof kept); /* the next level starts from the same */
     seg_kernels_pack(k, d, centers, packed);
