@@ -136,7 +136,9 @@ static seg_status check_effect(int n, const char *const *clients)
         return SEG_FAIL(SEG_ERR_USAGE, "'%s' is one word too many; only CSV files can be several",
                         clean);
     if (is_hdf5 && csv)
-        return SEG_FAIL(SEG_ERR_USAGE, "--%s is for CSV, and '%s' is HDF5", csv, clean);
+        return SEG_FAIL(SEG_ERR_USAGE,
+                        "--%s is for CSV, and '%s' is HDF5 (--exclude-columns leaves out a column)",
+                        csv, clean);
     if (!is_hdf5 && dataset)
         return SEG_FAIL(SEG_ERR_USAGE, "--%s is for HDF5, and '%s' is CSV", dataset, clean);
     return SEG_OK;

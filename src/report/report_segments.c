@@ -198,6 +198,15 @@ static void print_leaves(const seg_segments *s, int node, int n, const condition
     if (here->column < 0 && here->clients > 0) print_leaf(s, here, n, path);
 }
 
+static void print_names_source(const seg_segments *s)
+{
+    for (int i = 0; i < s->n_segments; i++)
+        if (!isnan(s->segment[i].fit) || *s->matched) return;
+    report_paragraph(2, "No known segment fits, so names are made of the strongest features. "
+                        "--catalog FILE brings segments, names and advice of your own, --schema "
+                        "FILE says which columns are amounts of money.");
+}
+
 void report_segments(const seg_segments *s, int64_t n)
 {
     char heading[128];
@@ -206,6 +215,7 @@ void report_segments(const seg_segments *s, int64_t n)
     report_heading("Segments");
     for (int i = 0; i < s->n_segments; i++)
         print_segment(s, i, n);
+    print_names_source(s);
     print_quality(s);
     if (s->tree.n_nodes < 2) return;
     snprintf(heading, sizeof heading,
