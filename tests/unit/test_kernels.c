@@ -149,12 +149,14 @@ static void nearest_is_the_plain_search_at_every_level(void **state)
     for_every_case(check_nearest);
 }
 
-/* Who moved, and the labels that their tiles had. */
-static void check_moves(int n_tiles, int level, const uint16_t *was, const uint16_t *expected)
+/* Labels, who moved, and the labels that the tiles of those had. */
+static void check_moves(int n_tiles, int level, const uint16_t *was, const uint16_t *now)
 {
-    assert_memory_equal(moved[level], expected, (size_t)n_tiles * sizeof *expected);
-    for (int64_t i = 0; i < n_tiles * SEG_LANES; i++)
-        if (expected[i / SEG_LANES] != 0) assert_int_equal(old[level][i], was[i]);
+    for (int64_t i = 0; i < n_tiles * SEG_LANES; i++) {
+        assert_int_equal(label[level][i], now[i]);
+        assert_int_equal(moved[level][i / SEG_LANES] >> i % SEG_LANES & 1, was[i] != now[i]);
+        if (moved[level][i / SEG_LANES] != 0) assert_int_equal(old[level][i], was[i]);
+    }
 }
 
 static void check_assign(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
@@ -167,12 +169,7 @@ static void check_assign(const seg_kernels *kernels, int level, int d, int k, in
                                                  : i % 3 == 0 ? i % k
                                                               : expected[i]);
     kernels->assign(d, k, packed, n_tiles, x, label[level], old[level], moved[level]);
-    for (int64_t i = 0; i < n_tiles * SEG_LANES; i++) {
-        assert_int_equal(label[level][i], expected[i]);
-        if (moved[level][i / SEG_LANES] != 0) assert_int_equal(old[level][i], before[i]);
-        assert_int_equal(moved[level][i / SEG_LANES] >> i % SEG_LANES & 1,
-                         before[i] != expected[i]);
-    }
+    check_moves(n_tiles, level, before, expected);
 }
 
 static void assign_finds_the_nearest_and_marks_who_moved(void **state)
@@ -203,8 +200,7 @@ static void check_slack(int d, int k, int n_tiles, float units, const uint16_t *
 
 static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, int k, int n_tiles)
 {
-    static uint16_t expected[N_MAX], slack[N_LEVELS][N_MAX], expected_moved[TILES_MAX];
-    static uint16_t expected_old[N_MAX];
+    static uint16_t expected[N_MAX], slack[N_LEVELS][N_MAX], was[N_MAX], mark[TILES_MAX];
     static float room[(D_MAX + 1) * SEG_BOUNDS_ROOM];
     int32_t drop[K_MAX];
     double shift[K_MAX], kept[K_MAX * D_MAX];
@@ -216,7 +212,7 @@ static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, 
     kernels->assign_doubtful(d, k, packed, n_tiles, x, &bounds, label[level], slack[level],
                              old[level], moved[level]);
     memset(expected, 0xff, sizeof expected);
-    kernels->assign(d, k, packed, n_tiles, x, expected, expected_old, expected_moved);
+    kernels->assign(d, k, packed, n_tiles, x, expected, was, mark);
     assert_memory_equal(label[level], expected, (size_t)(n_tiles * SEG_LANES) * sizeof *expected);
     check_slack(d, k, n_tiles, bounds.units, slack[level], expected);
 
@@ -232,10 +228,8 @@ static void check_assign_doubtful(const seg_kernels *kernels, int level, int d, 
         seg_kernels_pack(k, d, centers, packed);
         kernels->assign_doubtful(d, k, packed, n_tiles, x, &bounds, label[level], slack[level],
                                  old[level], moved[level]);
-        kernels->assign(d, k, packed, n_tiles, x, expected, expected_old, expected_moved);
-        assert_memory_equal(label[level], expected,
-                            (size_t)(n_tiles * SEG_LANES) * sizeof *expected);
-        check_moves(n_tiles, level, expected_old, expected_moved);
+        kernels->assign(d, k, packed, n_tiles, x, expected, was, mark);
+        check_moves(n_tiles, level, was, expected);
     }
     memcpy(centers, kept, sizeof kept); /* the next level starts from the same */
     seg_kernels_pack(k, d, centers, packed);
