@@ -93,7 +93,7 @@ static seg_status check_contiguous(hid_t set, hid_t list, const place *at, input
 
     hsize_t stored = H5Dget_storage_size(set);
     haddr_t offset = H5Dget_offset(set);
-    s->empty = stored == 0 && H5DSis_scale(set) > 0;
+    if (stored == 0) SEG_TRY(store_is_scale(set, &s->empty));
     if (s->empty) return SEG_OK;
     if (stored == 0 || offset == HADDR_UNDEF)
         return REFUSE("'%s' in '%s' holds no values", at->set, at->file);

@@ -69,7 +69,6 @@ static void look_at_dataset(looking *l, const char *path)
 
     if (set_find(l->in, path, &s) != SEG_OK) return;
     (void)H5Dget_storage_size(s->set); /* walks the index of chunks */
-    (void)H5DSis_scale(s->set);
     if (seg_input_column_names(l->in, path, &n, &names) == SEG_OK) seg_free(names);
     int64_t rows = s->shape.rank > 0 ? s->shape.dim[0] : 1;
     if (s->shape.type == SEG_TEXT && rows <= SMALL_BYTES) {

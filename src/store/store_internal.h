@@ -93,6 +93,8 @@ seg_status store_attributes(hid_t object, H5_index_t order, int *n, char ***name
 seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts);
 /* n texts of `width` bytes at most, in one block; NULL counts as "". */
 seg_status store_texts_copy(int n, char *const *from, char ***texts);
+/* HDF5 1.10.8's own H5DSis_scale() reads on behind a class that has no end, and frees it twice. */
+seg_status store_is_scale(hid_t set, bool *is_scale);
 
 /* ---- content.c: the checksum of all that is not row data ---- */
 

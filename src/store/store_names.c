@@ -215,3 +215,17 @@ seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts)
     H5Tclose(type);
     return status;
 }
+
+seg_status store_is_scale(hid_t set, bool *is_scale)
+{
+    char **class = NULL;
+    int n = 0;
+    hid_t attribute =
+        H5Aexists(set, "CLASS") > 0 ? H5Aopen(set, "CLASS", H5P_DEFAULT) : H5I_INVALID_HID;
+    seg_status status = attribute >= 0 ? store_texts(attribute, true, &n, &class) : SEG_ERR_DATA;
+
+    *is_scale = status == SEG_OK && n == 1 && strcmp(class[0], "DIMENSION_SCALE") == 0;
+    if (attribute >= 0) H5Aclose(attribute);
+    seg_free(class);
+    return status == SEG_ERR_MEMORY ? status : SEG_OK;
+}
