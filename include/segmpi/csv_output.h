@@ -26,10 +26,10 @@ typedef struct seg_csv_output {
 
 /* Collective.  SEG_ERR_CANTCREATE if `path` exists, unless `force`.  In any case to be released. */
 seg_status seg_csv_output_open(seg_comm *comm, const char *path, bool force, seg_csv_output *csv);
-/* Local. */
-seg_status seg_csv_output_put(const seg_csv_output *csv, const char *bytes, int64_t size,
-                              int64_t offset);
-seg_status seg_csv_output_sync(seg_csv_output *csv);
+/* Collective.  Each rank its own bytes. */
+seg_status seg_csv_output_put(seg_comm *comm, const seg_csv_output *csv, const char *bytes,
+                              int64_t size, int64_t offset);
+seg_status seg_csv_output_sync(seg_comm *comm, seg_csv_output *csv);
 /* Collective.  Gives the file, which is synced, its name; after the HDF5 output beside it has its
  * own, so that new CSV never stands beside an old one. */
 seg_status seg_csv_output_commit(seg_comm *comm, seg_csv_output *csv);

@@ -30,6 +30,7 @@ static seg_status check_imported(const cli_session *session, const char *path)
     struct stat found, input;
     seg_input *in = NULL;
 
+    SEG_TRY(seg_fault("clients_place", SEG_ERR_CANTCREATE));
     if (stat(path, &found) != 0) return SEG_OK;
     for (int i = 0; i < session->n_arguments; i++)
         if (stat(session->arguments[i], &input) == 0 && input.st_dev == found.st_dev &&
@@ -91,7 +92,7 @@ static seg_status import_csv(cli_session *session, const seg_table_opts *wanted,
     csv.features = wanted->features;
     SEG_TRY(join((const char *const[3]) { wanted->columns, also, wanted->weights }, columns));
     if (wanted->columns) csv.columns = columns;
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(seg_output_open(session->comm, clients->path, "clients", true, &out));
     seg_stop_hold(false); /* long, and nothing of it is kept */
     SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &clients->csv));

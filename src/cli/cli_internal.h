@@ -201,7 +201,7 @@ seg_status cli_outputs_check(cli_session *session, int n, const char *const *out
                              const char *const *inputs);
 /* Collective.  The result on standard output is complete, or SEG_ERR_IO. */
 seg_status cli_session_flush(cli_session *session);
-/* Local.  The fields that every command has; *options owned by the caller (seg_free). */
+/* Collective.  The fields that every command has; *options owned by the caller (seg_free). */
 seg_status cli_provenance_start(const cli_session *session, seg_provenance *provenance,
                                 char **options);
 /* Local.  Name and size of an input. */

@@ -147,14 +147,13 @@ seg_status cli_session_open(int argc, char **argv, cli_session *session)
     if (session->shared->deadline >= 0) seg_watchdog_set(session->shared->deadline);
     seg_store_init();
     SEG_TRY(seg_comm_open(&argc, &argv, &session->comm));
-    SEG_TRY(seg_agree(session->comm, probed));
     if (session->command->shared & CLI_CHECKPOINT)
         seg_stop_limit(session->shared->max_seconds, session->shared->checkpoint_interval);
     if (session->command->shared & CLI_STOP) {
         seg_stop_limit(session->shared->max_seconds, -1);
         seg_stop_hold(true); /* until the command has something to keep */
     }
-    SEG_TRY(seg_agree(session->comm, choose_kernels(session)));
+    SEG_TRY(seg_agree(session->comm, probed == SEG_OK ? choose_kernels(session) : probed));
     SEG_TRY(compare_blas(session->comm));
     SEG_TRY(compare_options(session->comm, session->command));
     seg_log_detail("%d ranks, SIMD level %s, %s", seg_comm_size(session->comm),
@@ -229,6 +228,7 @@ static bool may_be_done(const cli_session *session, const char *output)
 static seg_status check_outputs(bool force, int n, const char *const *outputs, int n_inputs,
                                 const char *const *inputs)
 {
+    SEG_TRY(seg_fault("outputs_check", SEG_ERR_CANTCREATE));
     for (int i = 0; i < n; i++) {
         if (!outputs[i] || strcmp(outputs[i], "-") == 0) continue;
         for (int other = 0; other < i; other++)
@@ -254,7 +254,7 @@ seg_status cli_outputs_check(cli_session *session, int n, const char *const *out
 
 seg_status cli_session_flush(cli_session *session)
 {
-    seg_status local = SEG_OK;
+    seg_status local = seg_fault("standard_output", SEG_ERR_IO);
 
     /* A reader that has gone away, such as head, wanted no more. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE)
@@ -276,9 +276,10 @@ seg_status cli_provenance_start(const cli_session *session, seg_provenance *prov
         .blas = seg_blas_library(),
         .record_host = session->shared->record_host,
     };
-    SEG_TRY(cli_options_record(session->command, options));
+    seg_status local = seg_fault("options_record", SEG_ERR_MEMORY);
+    if (local == SEG_OK) local = cli_options_record(session->command, options);
     provenance->options = *options;
-    return SEG_OK;
+    return seg_agree(session->comm, local);
 }
 
 void cli_provenance_input(const char *path, seg_provenance *provenance)
@@ -334,7 +335,7 @@ seg_status cli_settle(cli_session *session, const seg_table *table, const char *
 
     (void)folder_of(output, folder); /* which cli_outputs_check() has looked at */
     fit->scratch = session->method->scratch ? session->method->scratch : folder;
-    return seg_agree(session->comm, seg_model_settle(table, seg_comm_size(session->comm), fit));
+    return seg_model_settle(table, seg_comm_size(session->comm), fit);
 }
 
 seg_status cli_json_write(cli_session *session, seg_status local, seg_json *json)

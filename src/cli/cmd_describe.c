@@ -40,7 +40,7 @@ static seg_status write_file(cli_session *session, const cli_clients *clients, s
     seg_output *out = NULL;
     char *options = NULL;
 
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "describe", session->shared->force, &out));

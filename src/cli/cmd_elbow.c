@@ -133,7 +133,7 @@ static seg_status sweep_and_write(cli_session *session, const cli_clients *clien
     seg_provenance provenance;
     char *options = NULL;
 
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(cli_provenance_table(session, clients, table, &provenance));
     SEG_TRY_OR_DONE(cli_provenance_others(session, table, NULL, 0, NULL, &provenance));
     const seg_checkpoint_opts kept = { .path = opts.output,

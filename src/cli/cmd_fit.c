@@ -196,7 +196,7 @@ static seg_status fit_and_write(cli_session *session, const cli_clients *clients
     seg_provenance provenance;
     char *options = NULL;
 
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(describe_inputs(session, clients, table, extra, fit, &provenance));
     const seg_checkpoint_opts kept = { .path = opts.output,
                                        .run = &provenance,

@@ -57,7 +57,7 @@ static seg_status run(cli_session *session)
     char *options = NULL;
 
     SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 0, NULL));
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "clients", session->shared->force, &out));
     SEG_TRY_OR_DONE(seg_generate(session->comm, opts.n, provenance.seed, &provenance, out, opts.csv,

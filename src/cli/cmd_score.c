@@ -173,7 +173,7 @@ static seg_status score(job *j, seg_score_summary *summary)
     seg_provenance provenance;
     char *options = NULL;
 
-    SEG_TRY_OR_DONE(seg_agree(session->comm, cli_provenance_start(session, &provenance, &options)));
+    SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(seg_agree(session->comm, make_identity(j, &provenance)));
     cli_provenance_input(session->arguments[1], &provenance);
     const seg_scoring scoring = scoring_of(j);

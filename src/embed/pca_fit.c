@@ -126,6 +126,7 @@ static seg_status decompose(seg_comm *comm, int d, workspace *w)
 {
     if (seg_comm_rank(comm) != 0) return SEG_OK;
 
+    SEG_TRY(seg_fault("pca_eigen", SEG_ERR_INTERNAL));
     int info = seg_lapack_eigen(d, w->product, w->values, w->vectors);
     if (info != 0)
         return SEG_FAIL(SEG_ERR_INTERNAL, "the eigenvalues were not found (LAPACK says %d)", info);

@@ -143,10 +143,10 @@ static seg_status write_rounds(seg_comm *comm, writer *w, seg_csv_output *csv)
         int64_t before = bytes, all = bytes;
         seg_exscan_int64(comm, &before, 1);
         seg_sum_int64(comm, &all, 1);
-        SEG_TRY(seg_agree(comm, seg_csv_output_put(csv, w->text, bytes, end + before)));
+        SEG_TRY(seg_csv_output_put(comm, csv, w->text, bytes, end + before));
         end += all;
     }
-    return seg_agree(comm, seg_csv_output_sync(csv));
+    return seg_csv_output_sync(comm, csv);
 }
 
 seg_status score_csv_write(seg_comm *comm, scorer *s, const seg_output *out, seg_csv_output *csv)

@@ -26,15 +26,17 @@ seg_status seg_csv_output_open(seg_comm *comm, const char *path, bool force, seg
     return seg_agree(comm, open_created(csv));
 }
 
-seg_status seg_csv_output_put(const seg_csv_output *csv, const char *bytes, int64_t size,
-                              int64_t offset)
+seg_status seg_csv_output_put(seg_comm *comm, const seg_csv_output *csv, const char *bytes,
+                              int64_t size, int64_t offset)
 {
-    SEG_TRY(seg_fault("generate_csv_write", SEG_ERR_IO));
-    return seg_part_write(&csv->part, bytes, size, offset);
+    seg_status local = seg_fault("generate_csv_write", SEG_ERR_IO);
+
+    if (local == SEG_OK) local = seg_part_write(&csv->part, bytes, size, offset);
+    return seg_agree(comm, local);
 }
 
 /* Rank 0 keeps its descriptor, which holds the lock. */
-seg_status seg_csv_output_sync(seg_csv_output *csv)
+static seg_status sync_own(seg_csv_output *csv)
 {
     SEG_TRY(seg_fault("generate_csv_sync", SEG_ERR_IO));
     SEG_TRY(seg_part_sync(&csv->part));
@@ -43,6 +45,11 @@ seg_status seg_csv_output_sync(seg_csv_output *csv)
     csv->part.file = -1;
     if (failed == 0) return SEG_OK;
     return SEG_FAIL(SEG_ERR_IO, "cannot close '%s': %s", csv->part.path, strerror(errno));
+}
+
+seg_status seg_csv_output_sync(seg_comm *comm, seg_csv_output *csv)
+{
+    return seg_agree(comm, sync_own(csv));
 }
 
 /* Root alone, so that nobody can fail once the name is given. */

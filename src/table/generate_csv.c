@@ -88,12 +88,12 @@ seg_status seg_generate_csv_write(seg_comm *comm, const seg_generator *g, int64_
 
         seg_exscan_int64(comm, &before, 1);
         seg_sum_int64(comm, &all, 1);
-        SEG_TRY_OR_DONE(seg_agree(comm, seg_csv_output_put(csv, text, bytes, end + before)));
+        SEG_TRY_OR_DONE(seg_csv_output_put(comm, csv, text, bytes, end + before));
         end += all;
         seg_progress_set(start + turn < n ? start + turn : n);
     }
     seg_progress_end(NULL);
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_csv_output_sync(csv)));
+    SEG_TRY_OR_DONE(seg_csv_output_sync(comm, csv));
 done:
     seg_free(text);
     return status;

@@ -20,7 +20,7 @@ SECONDS = 5
 # site: the command that reaches it, where the program may not have that command
 NEEDS = {"sweep_alloc": "elbow"}
 # site: the outputs that have their names by then, and keep them
-NAMED = {"generate_csv_rename": ["out.h5"]}
+NAMED = {"generate_csv_rename": ["out.h5"], "standard_output": ["out.json"]}
 
 SITE = re.compile(r'\bseg_fault\(\s*"(\w+)"\s*,\s*(SEG_ERR_\w+)\s*\)')
 CODES = dict(re.findall(r"\b(SEG_ERR_\w+) = (\d+)", (TOP / "include/segmpi/error.h").read_text()))
@@ -56,6 +56,7 @@ COMMANDS = {
     "score that stops": (["score", "{model.h5}", "{clients.h5}", *OUT, "--resume", "--max-seconds", "0.001"],
                          ["out.h5"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
+    "describe what is CSV": (["describe", "{clients.csv}", *OUT], ["out.h5"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
                "--stability", "1"], ["out.h5", "out.json"]),
     "elbow on a code": (["elbow", "{clients.h5}", *OUT, "--k-max", "2", "--n-init", "1", "--embed", "pca:2"],
@@ -64,7 +65,7 @@ COMMANDS = {
     "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
                           ["out.h5"]),
 }
-FIRST = {"elbow_read": "fit with an elbow", **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
+FIRST = {"elbow_read": "fit with an elbow", "clients_place": "describe what is CSV", "standard_output": "compare", **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
          "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),
@@ -127,6 +128,8 @@ class Run:
 
     def in_time(self, seconds):
         if self.seconds > seconds:  # runs side by side take each other's time: once more alone
+            for name in self.files().keys() - self.before.keys():
+                (self.folder / name).unlink()
             self.run()
         return self.seconds < seconds
 
