@@ -65,7 +65,8 @@ COMMANDS = {
     "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
                           ["out.h5"]),
 }
-FIRST = {"elbow_read": "fit with an elbow", "clients_place": "describe what is CSV", "standard_output": "compare", **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
+FIRST = {"elbow_read": "fit with an elbow", "clients_place": "describe what is CSV", "standard_output": "compare",
+         **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
          "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),

@@ -79,7 +79,7 @@ static const original *load(int number)
     if (!in || !(o->bytes = malloc(1 << 20))) abort();
     o->size = fread(o->bytes, 1, 1 << 20, in);
     (void)fclose(in);
-    store_init();
+    seg_store_init();
     hid_t file = store_open_serial(path, H5F_ACC_RDONLY);
     if (file < 0 || H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, add_object, &o->list) < 0) abort();
     (void)H5Fclose(file);

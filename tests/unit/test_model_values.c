@@ -139,7 +139,7 @@ static void a_model_that_cannot_be_is_refused(void **state)
     assert_true(seg_text_template(folder, sizeof folder, "/tmp/segmpi-values-"));
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof path, "%s/model.h5", folder);
-    store_init();
+    seg_store_init();
     copy_model(path);
     assert_int_equal(read_model(path), SEG_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
