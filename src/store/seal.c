@@ -123,6 +123,15 @@ static seg_status damaged(const char *path)
     return SEG_FAIL(SEG_ERR_DATA, "'%s' is damaged: it does not fit its seal", path);
 }
 
+/* What the system cannot read is not damaged. */
+static seg_status read_seal(int file, uint64_t *seal, int64_t words, int64_t at, const char *path)
+{
+    errno = 0;
+    if (read_fully(file, seal, words * WORD, at)) return SEG_OK;
+    if (errno == 0) return damaged(path);
+    return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
+}
+
 /* The seal of n ranges that ends at byte `end`. */
 static seg_status verify(int file, int64_t end, int64_t n, const char *path)
 {
@@ -132,8 +141,8 @@ static seg_status verify(int file, int64_t end, int64_t n, const char *path)
     int64_t at = 0;
 
     SEG_TRY(seg_alloc(words, sizeof *seal, &seal));
-    bool fits = body >= 0 && read_fully(file, seal, words * WORD, body) &&
-                seal[words - 2] == seg_hash(seal, (size_t)((words - 2) * WORD), 0) &&
+    if (body >= 0) SEG_TRY_OR_DONE(read_seal(file, seal, words, body, path));
+    bool fits = body >= 0 && seal[words - 2] == seg_hash(seal, (size_t)((words - 2) * WORD), 0) &&
                 seal[words - 4] == (uint64_t)body;
     row_range *range = (row_range *)(void *)seal;
     for (int64_t r = 0; r < n && fits; r++) {
@@ -158,9 +167,9 @@ seg_status seal_verify(const char *path, bool *sealed)
     if (file < 0 || fstat(file, &info) != 0)
         status =
             SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
-    *sealed = status == SEG_OK && info.st_size >= TAIL * WORD &&
-              read_fully(file, tail, TAIL * WORD, info.st_size - TAIL * WORD) &&
-              memcmp(&tail[TAIL - 1], mark, sizeof tail[0]) == 0;
+    *sealed = status == SEG_OK && info.st_size >= TAIL * WORD;
+    if (*sealed) status = read_seal(file, tail, TAIL, info.st_size - TAIL * WORD, path);
+    *sealed = *sealed && status == SEG_OK && memcmp(&tail[TAIL - 1], mark, sizeof tail[0]) == 0;
     if (*sealed)
         status = tail[0] <= MOST_RANGES ? verify(file, info.st_size, (int64_t)tail[0], path)
                                         : damaged(path);

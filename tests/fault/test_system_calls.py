@@ -52,3 +52,9 @@ def test_a_failed_close_after_reading_does_not_change_how_a_run_ends(bench):
     closes = [point for point in points(bench, "import", 2)
               if point.rank == 1 and point.operation == "close" and point.output]
     assert trial(bench, closes[-1], "fail") == "5 close: 0 new new"
+
+
+def test_a_seal_that_cannot_be_read_is_neither_damaged_nor_absent(bench):
+    found = [point for point in points(bench, "compare", 2) if point.rank == 1 and point.operation == "read"]
+    outcomes = [trial(bench, point, "fail") for point in found[:2]]
+    assert [outcome[:11] for outcome in outcomes] == 2 * ["5 read: 74 "]
