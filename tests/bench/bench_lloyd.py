@@ -2,10 +2,12 @@
 
 BUILD is a build folder (build/ci, say); SHAPE a name of SHAPES.  All start from the same centers on the same prepared
 clients in float32.  A run of many iterations less a run of one: reading, preparing, seeding and labelling cancel out; where
-a run ends early, as nobody moves any more, the iterations that were made count.  Runs alternate in one session.  No figure
-is shown unless the costs after the last iteration agree to 1e-4 (Heat makes three only, once); for d = 17, k = 8 labels are also compared with
-scikit-learn's in float64, on one thread: a serial OpenBLAS is not safe under its threads.  The read bandwidth is
-that of as many processes as ranks, in the same run."""
+a run ends early, as nobody moves any more, the iterations that were made count.  Runs alternate in one session; segmpi's
+run of one iteration, a small part of what is measured, is made once.  No figure is shown unless the costs after the last
+iteration agree to 1e-4; for d = 17, k = 8 labels are also compared with scikit-learn's in float64, on one thread: a serial
+OpenBLAS is not safe under its threads.  The read bandwidth is that of as many processes as ranks, in the same run.
+
+Heat takes some hundred times as long: it has fewer clients and three iterations, for itself."""
 
 import json
 import re
@@ -18,14 +20,15 @@ import bench_common as bench
 import h5py
 import numpy as np
 
-# d, k: clients, iterations, what segmpi has to reach beside each peer
+# d, k, clients, iterations, peers and what segmpi has to reach beside them
+NO_BAR = {"scikit-learn": None, "scikit-learn-intelex": None, "faiss": None}
 SHAPES = {
     "17x8": (17, 8, 4_000_000, 60, {"scikit-learn": 7, "scikit-learn-intelex": 3, "faiss": 2}),
-    "17x20": (17, 20, 4_000_000, 40, {}),
-    "32x8": (32, 8, 4_000_000, 30, {}),
-    "64x64": (64, 64, 4_000_000, 6, {"scikit-learn": 1.5}),
+    "17x20": (17, 20, 4_000_000, 40, NO_BAR),
+    "32x8": (32, 8, 4_000_000, 30, NO_BAR),
+    "64x64": (64, 64, 4_000_000, 6, {**NO_BAR, "scikit-learn": 1.5}),
+    "heat": (17, 8, 100_000, 3, {"heat": None}),
 }
-PEERS = ["scikit-learn", "scikit-learn-intelex", "faiss", "heat"]
 
 
 def make_clients(binary, n, d, path):
@@ -56,17 +59,10 @@ def segmpi_run(binary, folder, k, iterations):
         return bench.phase(text, "k-means"), int(model["kmeans/n_iter"][()]), float(model["kmeans/inertia"][()])
 
 
-def segmpi_iteration(binary, folder, k, iterations):
-    one, (many, made, cost) = segmpi_run(binary, folder, k, 1)[0], segmpi_run(binary, folder, k, iterations)
-    return (many - one) / (made - 1), made, cost
-
-
 def peer_iteration(peer, folder, iterations):
     script = Path(__file__).with_name("bench_peer.py")
-    if peer == "heat":  # takes a hundred times as long
-        text = bench.run(sys.executable, script, peer, folder, min(iterations, 3), ranks=bench.RANKS)
-    else:
-        text = bench.run(sys.executable, script, peer, folder, iterations)
+    ranks = bench.RANKS if peer == "heat" else None
+    text = bench.run(sys.executable, script, peer, folder, iterations, ranks=ranks)
     found = json.loads(text[text.index('{"version"') :].splitlines()[0])
     return (found["many"] - found["one"]) / (found["made"] - 1), found
 
@@ -102,17 +98,18 @@ def measure(build, name, folder):
     np.save(f"{folder}/z.npy", z)
     np.save(f"{folder}/start.npy", start)
     seconds, versions, absent = {"segmpi": []}, {}, []
-    for turn in range(bench.RUNS):
-        each, made, cost = segmpi_iteration(binary, folder, k, iterations)
-        seconds["segmpi"].append(each)
-        for peer in [peer for peer in PEERS if peer not in absent and (peer != "heat" or turn == 0 and name == "17x8")]:
+    one = segmpi_run(binary, folder, k, 1)[0]
+    for _ in range(bench.RUNS):
+        many, made, cost = segmpi_run(binary, folder, k, iterations)
+        seconds["segmpi"].append((many - one) / (made - 1))
+        for peer in [peer for peer in bars if peer not in absent]:
             try:
                 each, found = peer_iteration(peer, folder, iterations)
             except SystemExit as error:
                 print(f"{peer} does not run: {str(error)[-300:]}")
                 absent.append(peer)
                 continue
-            if peer != "heat" and abs(found["cost"] / cost - 1) > 1e-4:  # peers add in float32: another path
+            if abs(found["cost"] / cost - 1) > 1e-4:  # peers add in float32: another path
                 print(f"{peer} ends at another cost, {found['cost']:.6g} instead of {cost:.6g}: no figure")
                 absent.append(peer)
                 continue
@@ -129,7 +126,7 @@ def measure(build, name, folder):
     notes += f"float32 matrix at {gbs:.1f} GB/s, {100 * gbs / read:.0f} % of a plain read ({read:.1f} GB/s)"
     bench.record(f"Lloyd iteration, d = {d}, k = {k}, {n:,} clients",
                  {versions.get(name, name): values for name, values in seconds.items()},
-                 {versions[peer]: bar for peer, bar in bars.items() if peer in versions}, notes)
+                 {versions[peer]: bar for peer, bar in bars.items() if bar and peer in versions}, notes)
 
 
 def main():
