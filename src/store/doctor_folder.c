@@ -131,16 +131,22 @@ static seg_status set_aside(const char *path)
                     strerror(error_number));
 }
 
-static seg_status link_and_rename(const char *path, const char *second)
+static seg_status second_name(const char *path, const char *second)
+{
+    if (link(path, second) == 0 && unlink(second) == 0) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_IO,
+                    "%s: without --force an output could replace one that comes into being in "
+                    "the same moment",
+                    strerror(errno));
+}
+
+static seg_status other_name(const char *path, const char *second)
 {
     struct stat found;
 
-    if (link(path, second) != 0)
-        return SEG_FAIL(SEG_ERR_IO,
-                        "%s: without --force an output could replace one that comes into being in "
-                        "the same moment",
-                        strerror(errno));
-    if (unlink(path) != 0 || rename(second, path) != 0 || lstat(second, &found) == 0)
+    if (rename(path, second) != 0)
+        return SEG_FAIL(SEG_ERR_IO, "a file cannot be renamed: %s", strerror(errno));
+    if (lstat(path, &found) == 0)
         return SEG_FAIL(SEG_ERR_IO, "a renamed file still has its old name");
     return SEG_OK;
 }
@@ -227,9 +233,10 @@ void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *finding
         check_locks(&c);
         seg_doctor_conclude(comm, findings, "space", root ? set_aside(c.plain) : SEG_OK,
                             SEG_VERDICT_NOTE, "can be set aside");
-        seg_doctor_conclude(comm, findings, "names",
-                            root ? link_and_rename(c.plain, c.second) : SEG_OK, SEG_VERDICT_NOTE,
-                            "are linked and renamed");
+        seg_doctor_conclude(comm, findings, "links", root ? second_name(c.plain, c.second) : SEG_OK,
+                            SEG_VERDICT_NOTE, "are made");
+        seg_doctor_conclude(comm, findings, "names", root ? other_name(c.plain, c.second) : SEG_OK,
+                            SEG_VERDICT_BAD, "are changed");
     }
     if (root) {
         (void)unlink(c.output);
