@@ -23,8 +23,6 @@ seg_comm *seg_comm_self(seg_comm *comm);
 /* Local accessors. */
 int seg_comm_rank(const seg_comm *comm);
 int seg_comm_size(const seg_comm *comm);
-const void *seg_comm_mpi(
-    const seg_comm *comm);          /* address of the MPI_Comm, for store/ to hand to HDF5 */
 const char *seg_comm_library(void); /* one line: name and version of the MPI library */
 
 /* The same status on every rank: SEG_OK if all are, otherwise the status and record of the lowest

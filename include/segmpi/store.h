@@ -8,7 +8,7 @@
  * end of the HDF5 file stands a seal, a checksum of all bytes but those of row arrays.
  *
  * Writing (commit protocol): rank 0 creates a temporary file beside the target and writes skeleton
- * and small results with serial HDF5; all ranks write their own rows by independent transfers;
+ * and small results with serial HDF5; all ranks write their own rows, as bytes at their places;
  * every range is read back by another rank and compared with its checksums; sync; rename; sync of
  * the directory.  An output path holds the complete old file or the complete new file. */
 #pragma once
@@ -78,8 +78,9 @@ seg_status seg_output_attr_flags(seg_output *out, const char *object, int n,
 seg_status seg_output_rows(seg_output *out, const char *path, seg_type type, int width,
                            const char *dims);
 
-/* Collective.  Ends the serial part (agreeing on its status, given as `local`) and opens the file
- * on all ranks, for each alone.  Not needed for files without row arrays. */
+/* Collective.  Ends the serial part (agreeing on its status, given as `local`), tells all ranks
+ * where the row arrays stand, and opens the file on each.  Not needed for files without row arrays.
+ */
 seg_status seg_output_start_rows(seg_comm *comm, seg_output *out, seg_status local);
 /* Local, independent.  first is a multiple of SEG_BLOCK_ROWS; count too, unless it ends the array.
  * Each row is written once.  data: [count][...] of the declared type. */
@@ -109,7 +110,7 @@ void seg_output_free(seg_output *out);
  * Local; rank 0; before seg_output_start_rows(). */
 seg_status seg_output_content_hash(seg_output *out, uint64_t *hash);
 
-/* ---- reading: every rank opens the file for itself, nothing is collective ---- */
+/* ---- reading: local, but for seg_input_share() ---- */
 
 typedef struct seg_shape {
     seg_type type;
@@ -125,6 +126,12 @@ seg_status seg_input_open(const char *path, seg_input **out);
  * whole structure under limits does not survive it.  Other failures are left to those who open the
  * file; what is no HDF5 file is not looked at. */
 seg_status seg_input_probe(const char *path);
+/* Collective.  Rank 0 has opened the file `path` as *in, and will read rows of `n` datasets; the
+ * other ranks get an input of theirs, which knows these.  Where all stand in one piece they are
+ * told where, and open the file without a look into it; otherwise as by seg_input_open().
+ * SEG_ERR_CONFIG if a rank finds another file there. */
+seg_status seg_input_share(seg_comm *comm, const char *path, int n, const char *const *paths,
+                           seg_input **in);
 void seg_input_close(seg_input *in); /* accepts NULL */
 const char *seg_input_path(const seg_input *in);
 /* False where a tool has rewritten the file, or its end is missing. */

@@ -76,11 +76,6 @@ int seg_comm_size(const seg_comm *comm)
     return comm->size;
 }
 
-const void *seg_comm_mpi(const seg_comm *comm)
-{
-    return &comm->mpi;
-}
-
 const char *seg_comm_library(void)
 {
     static char text[MPI_MAX_LIBRARY_VERSION_STRING];

@@ -1,4 +1,4 @@
-/* An input: opened by every rank for itself, read-only. */
+/* An input: opened read-only, by one rank for itself. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,12 +37,16 @@ static seg_status open_file(seg_input *in)
 {
     char reason[200];
     bool system;
+    void *rows = NULL;
 
     SEG_TRY(check_file(in->path, &in->bytes));
     SEG_TRY(seal_verify(in->path, &in->sealed));
     seg_store_init(); /* before H5F_ACC_RDONLY, which is a call of HDF5 */
     in->file = store_open_serial(in->path, H5F_ACC_RDONLY);
-    if (in->file >= 0) return SEG_OK;
+    if (in->file >= 0 && H5Fget_vfd_handle(in->file, H5P_DEFAULT, &rows) >= 0) {
+        in->rows = *(const int *)rows;
+        return SEG_OK;
+    }
     store_reason(reason, sizeof reason, &system);
     if (!system && is_named_text(in->path))
         return SEG_FAIL(SEG_ERR_DATA,
@@ -60,7 +64,7 @@ seg_status seg_input_open(const char *path, seg_input **out)
     *out = NULL;
     SEG_TRY(seg_fault("store_open_input", SEG_ERR_IO));
     SEG_TRY(seg_alloc(1, sizeof *in, &in));
-    in->file = -1;
+    in->file = in->rows = -1;
     in->failures = store_system_failures();
     SEG_TRY_OR_DONE(seg_text_duplicate(path, &in->path));
     SEG_TRY_OR_DONE(open_file(in));
@@ -80,6 +84,7 @@ void seg_input_close(seg_input *in)
         set_close(&in->sets[i]);
     seg_free(in->sets);
     if (in->file >= 0) (void)H5Fclose(in->file);
+    if (in->file < 0 && in->rows >= 0) (void)close(in->rows);
     seg_free(in->path);
     seg_free(in);
 }

@@ -1,5 +1,6 @@
 /* Reading rows: in slices that are checked while they are in the cache, converted where the caller
  * wants another type than the file has. */
+#include <errno.h>
 #include <string.h>
 
 #include "segmpi/memory.h"
@@ -8,15 +9,44 @@
 
 seg_status seg_input_shape(const seg_input *in, const char *path, seg_shape *shape)
 {
+    const input_set *known = set_known(in, path);
     input_set s;
 
+    if (known) {
+        *shape = known->shape;
+        return SEG_OK;
+    }
     SEG_TRY(set_open(in, path, &s));
     *shape = s.shape;
     set_close(&s);
     return SEG_OK;
 }
 
+/* ---- where the rows stand in one piece ---- */
+
+/* Bytes [at, at + size) of the file. */
+static seg_status read_in_place(const seg_input *in, const input_set *s, void *bytes, int64_t size,
+                                int64_t at)
+{
+    char clean[200];
+
+    if (store_read_bytes(in->rows, bytes, size, at)) return SEG_OK;
+    return SEG_FAIL(errno == 0 ? SEG_ERR_DATA : SEG_ERR_IO, "cannot read '%s' in '%s': %s",
+                    seg_text_clean(s->path, clean, sizeof clean), in->path,
+                    errno == 0 ? "the file has become shorter" : strerror(errno));
+}
+
 /* ---- checksums ---- */
+
+static seg_status read_sums(const seg_input *in, const input_set *s, int64_t first, int64_t count,
+                            uint64_t *sums)
+{
+    const int64_t size = (int64_t)sizeof *sums;
+
+    if (s->sums_at >= 0) return read_in_place(in, s, sums, count * size, s->sums_at + first * size);
+    if (store_read_rows(s->sums, H5T_STD_U64LE, 1, NULL, first, count, sums) >= 0) return SEG_OK;
+    return store_read_failed("read checksums of", s->path, in->path);
+}
 
 /* The checksum of one block, from a window that moves along. */
 static seg_status stored_sum(const seg_input *in, input_set *s, int64_t block, uint64_t *sum)
@@ -26,8 +56,7 @@ static seg_status stored_sum(const seg_input *in, input_set *s, int64_t block, u
         int64_t left = seg_rows_blocks(s->shape.dim[0]) - block;
         s->window_count = 0;
         int64_t count = left < INPUT_WINDOW ? left : INPUT_WINDOW;
-        if (store_read_rows(s->sums, H5T_STD_U64LE, 1, NULL, block, count, s->window) < 0)
-            return store_read_failed("read checksums of", s->path, in->path);
+        SEG_TRY(read_sums(in, s, block, count, s->window));
         s->window_first = block;
         s->window_count = count;
     }
@@ -41,7 +70,7 @@ static seg_status check_blocks(const seg_input *in, input_set *s, int64_t first,
 {
     const int64_t end = first + count, n = s->shape.dim[0];
 
-    if (s->sums < 0) return SEG_OK;
+    if (!s->has_sums) return SEG_OK;
     for (int64_t b = seg_rows_blocks(first); b * SEG_BLOCK_ROWS < end; b++) {
         int64_t begin = b * SEG_BLOCK_ROWS, rows = SEG_BLOCK_ROWS;
         uint64_t expected = 0;
@@ -61,8 +90,9 @@ static seg_status check_blocks(const seg_input *in, input_set *s, int64_t first,
 
 /* ---- slices ---- */
 
-static seg_status read_slice(const seg_input *in, input_set *s, int64_t first, int64_t count,
-                             char *raw)
+/* Through HDF5. */
+static seg_status read_chunks(const seg_input *in, const input_set *s, int64_t first, int64_t count,
+                              char *raw)
 {
     hsize_t dim[4];
     int64_t most = STORE_TRANSFER / (s->row_bytes > 0 ? s->row_bytes : 1);
@@ -76,6 +106,16 @@ static seg_status read_slice(const seg_input *in, input_set *s, int64_t first, i
                             raw + at * s->row_bytes) < 0)
             return store_read_failed("read", s->path, in->path);
     }
+    return SEG_OK;
+}
+
+static seg_status read_slice(const seg_input *in, input_set *s, int64_t first, int64_t count,
+                             char *raw)
+{
+    if (s->at >= 0)
+        SEG_TRY(read_in_place(in, s, raw, count * s->row_bytes, s->at + first * s->row_bytes));
+    else
+        SEG_TRY(read_chunks(in, s, first, count, raw));
     return check_blocks(in, s, first, count, raw);
 }
 

@@ -17,6 +17,8 @@
 #define VARIABLE_BYTES 16 /* in the file, of a variable-length text: length and place */
 #define REFUSE(...)    SEG_FAIL(SEG_ERR_DATA, __VA_ARGS__)
 
+static const input_set closed = { .set = -1, .file_type = -1, .sums = -1, .at = -1, .sums_at = -1 };
+
 /* What a message names. */
 typedef struct place {
     char set[200];
@@ -89,7 +91,10 @@ static seg_status check_contiguous(hid_t set, hid_t list, const place *at, input
 {
     if (H5Pget_external_count(list) != 0)
         return REFUSE("'%s' in '%s' keeps its values in another file", at->set, at->file);
-    if (bytes == 0) return SEG_OK;
+    if (bytes == 0) {
+        s->at = 0; /* there is nothing to read */
+        return SEG_OK;
+    }
 
     hsize_t stored = H5Dget_storage_size(set);
     haddr_t offset = H5Dget_offset(set);
@@ -101,6 +106,7 @@ static seg_status check_contiguous(hid_t set, hid_t list, const place *at, input
         offset > (hsize_t)(file_bytes - bytes))
         return REFUSE("'%s' in '%s' is truncated: declared are %lld bytes", at->set, at->file,
                       (long long)bytes);
+    s->at = (int64_t)offset;
     return SEG_OK;
 }
 
@@ -164,13 +170,14 @@ static seg_status open_sums(const seg_input *in, input_set *s)
     SEG_TRY(set_open(in, path, &sums));
     if (sums.shape.type == SEG_UINT64 && sums.shape.rank == 1 &&
         sums.shape.dim[0] == seg_rows_blocks(s->shape.dim[0])) {
+        s->has_sums = true;
+        s->sums_at = H5Tequal(sums.file_type, H5T_STD_U64LE) > 0 ? sums.at : -1;
         s->sums = sums.set;
         sums.set = -1;
     }
     set_close(&sums);
-    return s->sums >= 0
-               ? SEG_OK
-               : REFUSE("'%s' in '%s' has checksums of the wrong shape", s->path, in->path);
+    return s->has_sums ? SEG_OK
+                       : REFUSE("'%s' in '%s' has checksums of the wrong shape", s->path, in->path);
 }
 
 static seg_status open_checked(const seg_input *in, const place *at, input_set *s)
@@ -189,7 +196,7 @@ seg_status set_open(const seg_input *in, const char *path, input_set *s)
 {
     place at = { .file = in->path };
 
-    *s = (input_set) { .set = -1, .file_type = -1, .sums = -1 };
+    *s = closed;
     SEG_TRY(input_sound(in, path));
     seg_text_clean(path, at.set, sizeof at.set);
     switch (seg_text_copy(s->path, sizeof s->path, path) ? store_find(in->file, path)
@@ -217,7 +224,7 @@ void set_close(input_set *s)
     if (s->sums >= 0) (void)H5Dclose(s->sums);
     if (s->file_type >= 0) (void)H5Tclose(s->file_type);
     seg_free(s->window);
-    *s = (input_set) { .set = -1, .file_type = -1, .sums = -1 };
+    *s = closed;
 }
 
 /* Opens again with a chunk cache that holds all chunks of a row: with HDF5's 1 MiB every slice of
@@ -237,13 +244,17 @@ static seg_status widen_cache(seg_input *in, input_set *s)
     return s->set >= 0 ? SEG_OK : store_read_failed("open", s->path, in->path);
 }
 
-seg_status set_find(seg_input *in, const char *path, input_set **out)
+input_set *set_known(const seg_input *in, const char *path)
 {
     for (int i = 0; i < in->n_sets; i++)
-        if (strcmp(in->sets[i].path, path) == 0) {
-            *out = &in->sets[i];
-            return SEG_OK;
-        }
+        if (strcmp(in->sets[i].path, path) == 0) return &in->sets[i];
+    return NULL;
+}
+
+seg_status set_find(seg_input *in, const char *path, input_set **out)
+{
+    *out = set_known(in, path);
+    if (*out) return SEG_OK;
     SEG_TRY(store_grow(&in->sets, in->n_sets, 1, &in->sets_room, sizeof *in->sets));
     *out = &in->sets[in->n_sets];
     SEG_TRY(set_open(in, path, *out));

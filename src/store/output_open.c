@@ -69,7 +69,6 @@ seg_status output_close(seg_output *out)
     hid_t file = out->file;
 
     out->file = -1;
-    out->writing = false;
     if (file < 0 || H5Fclose(file) >= 0) return SEG_OK;
     return store_write_failed("close", "temporary file", out->part.path);
 }

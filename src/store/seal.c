@@ -22,16 +22,6 @@
 
 static const char mark[] = "segmpi\r\n";
 
-/* All or an error; a file that ends early is one. */
-static bool read_fully(int file, void *bytes, int64_t size, int64_t at)
-{
-    char *to = bytes;
-
-    for (ssize_t n; size > 0; to += n, at += n, size -= n)
-        if ((n = pread(file, to, (size_t)size, at)) <= 0) return false;
-    return true;
-}
-
 static bool write_fully(int file, const void *bytes, int64_t size, int64_t at)
 {
     const char *from = bytes;
@@ -46,7 +36,7 @@ static bool feed(XXH3_state_t *state, int file, int64_t at, int64_t end, char *b
 {
     for (int64_t n; at < end; at += n) {
         n = end - at < STORE_SLICE ? end - at : STORE_SLICE;
-        if (!read_fully(file, buffer, n, at)) return false;
+        if (!store_read_bytes(file, buffer, n, at)) return false;
         (void)XXH3_64bits_update(state, buffer, (size_t)n);
     }
     return true;

@@ -63,14 +63,15 @@ hid_t store_object_list(hid_t class);
 /* Makes room for `more` elements behind `used` ones; `array` is the address of an owned pointer. */
 seg_status store_grow(void *array, int64_t used, int64_t more, int64_t *room, size_t size);
 
+/* Bytes [at, at + size) of a file; false with errno, which is 0 where the file ends before. */
+bool store_read_bytes(int file, void *bytes, int64_t size, int64_t at);
+
 /* Rows of that many bytes that make whole blocks and, if they can, fit into STORE_SLICE. */
 int64_t store_piece_rows(int64_t row_bytes);
 /* Rows [first, first + count) of a dataset of `rank` dimensions (0: the scalar), in one independent
  * transfer, which is the caller's to keep below STORE_TRANSFER. */
 herr_t store_read_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int64_t first,
                        int64_t count, void *data);
-herr_t store_write_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int64_t first,
-                        int64_t count, const void *data);
 
 /* ---- store_names.c: links, paths and texts ---- */
 
@@ -130,15 +131,20 @@ typedef struct row_run {
     int64_t first, count; /* blocks */
 } row_run;
 
+/* Where an array and its checksums stand in the file, each in one piece. */
+typedef struct row_place {
+    int rank;
+    hsize_t dim[4];
+    int64_t at, sums_at;
+} row_place;
+
 typedef struct row_array {
     char path[STORE_PATH];
     seg_type type;
     int width;
     /* from seg_output_start_rows() on: */
-    int rank;
-    hsize_t dim[4];
+    row_place place;
     int64_t row_bytes;
-    hid_t set, sums, mem_type;
     /* what was written */
     int64_t n_runs, runs_room, n_sums, sums_room;
     row_run *run;  /* [n_runs], owned */
@@ -151,10 +157,10 @@ typedef struct row_array {
 struct seg_output {
     seg_part part;
     bool root;    /* this rank makes the skeleton, and the part */
-    bool writing; /* `file` is open for rows, on all ranks */
+    bool writing; /* rows, on all ranks */
     bool partial; /* arrays may miss blocks */
     bool ended;   /* rows are complete, closed and synced */
-    hid_t file;   /* root: while the skeleton is made; all: while rows are written; -1 else */
+    hid_t file;   /* root: while the skeleton is made; -1 else */
     int n_rows;
     int64_t rows_room;
     row_array *rows; /* [n_rows], owned */
@@ -172,15 +178,15 @@ seg_status rows_add(seg_output *out, const char *path, seg_type type, int width,
 void rows_release(seg_output *out);
 /* Writes the checksums of what this rank has written. */
 seg_status rows_finish(seg_output *out);
-seg_status rows_close(seg_output *out);
 
 /* ---- seg_input ---- */
 
 typedef struct input_set input_set;
 
 struct seg_input {
-    char *path; /* owned */
-    hid_t file;
+    char *path;    /* owned */
+    hid_t file;    /* -1: this rank was told by another one where the rows stand */
+    int rows;      /* through which it reads them where they stand in one piece */
     int64_t bytes; /* of the file */
     bool sealed;   /* and the seal fits */
     int failures;  /* store_system_failures() when it was opened */
@@ -199,7 +205,9 @@ struct input_set {
     int64_t row_bytes; /* in the file */
     bool empty;        /* a dimension without coordinates */
     int64_t band;      /* bytes of all chunks that a row touches; 0: not in chunks */
-    hid_t sums;        /* -1: no checksums */
+    bool has_sums;
+    hid_t sums;
+    int64_t at, sums_at; /* where they stand in one piece; -1: HDF5 has to read them */
     int64_t window_first, window_count;
     uint64_t *window; /* [INPUT_WINDOW], owned */
 };
@@ -208,11 +216,16 @@ struct input_set {
  * then keep parts of an object header, in which other attributes and links seem not to exist. */
 seg_status input_sound(const seg_input *in, const char *path);
 
+/* input_share.c: what all ranks have written so far, to be read in place. */
+seg_status input_of_rows(const seg_output *out, seg_input **in);
+
 /* input_set.c */
 seg_status set_open(const seg_input *in, const char *path, input_set *set);
 void set_close(input_set *set);
 /* Compares rows [first, first + count), whole blocks, with their checksums. */
 seg_status set_verify(const seg_input *in, input_set *set, int64_t first, int64_t count);
+/* NULL, or the set of `path` from the cache. */
+input_set *set_known(const seg_input *in, const char *path);
 /* The opened set of `path`, from the cache or opened into it. */
 seg_status set_find(seg_input *in, const char *path, input_set **out);
 

@@ -1,7 +1,9 @@
 /* The HDF5 library: how it is set up, why it failed, and which types it may meet. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "segmpi/memory.h"
@@ -208,7 +210,7 @@ hid_t store_open_serial(const char *path, unsigned flags)
     fapl = H5Pcreate(H5P_FILE_ACCESS);
     if (fapl < 0) return -1;
     /* strong: closing the file closes whatever an error has left open in it */
-    if (H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&
+    if (H5Pset_fapl_sec2(fapl) >= 0 && H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0 &&
         H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0)
         file = H5Fopen(path, flags, fapl);
     H5Pclose(fapl);
@@ -245,6 +247,22 @@ seg_status store_grow(void *array, int64_t used, int64_t more, int64_t *room, si
     return SEG_OK;
 }
 
+bool store_read_bytes(int file, void *bytes, int64_t size, int64_t at)
+{
+    char *to = bytes;
+
+    while (size > 0) {
+        errno = 0;
+        const ssize_t n = pread(file, to, (size_t)size, at);
+        if (n <= 0 && errno != EINTR) return false;
+        if (n <= 0) continue;
+        to += n;
+        at += n;
+        size -= n;
+    }
+    return true;
+}
+
 int64_t store_piece_rows(int64_t row_bytes)
 {
     int64_t blocks = STORE_SLICE / SEG_BLOCK_ROWS / (row_bytes > 0 ? row_bytes : 1);
@@ -252,47 +270,20 @@ int64_t store_piece_rows(int64_t row_bytes)
     return SEG_BLOCK_ROWS * (blocks > 0 ? blocks : 1);
 }
 
-/* The selection of rows in the file, and their shape in memory; the caller closes both. */
-static bool select_rows(hid_t set, int rank, const hsize_t *dim, int64_t first, int64_t count,
-                        hid_t *in_file, hid_t *in_memory)
-{
-    hsize_t start[4] = { (hsize_t)first }, size[4] = { (hsize_t)count };
-
-    for (int i = 1; i < rank; i++)
-        size[i] = dim[i];
-    *in_file = H5Dget_space(set);
-    *in_memory = rank > 0 ? H5Screate_simple(rank, size, NULL) : H5Screate(H5S_SCALAR);
-    return *in_file >= 0 && *in_memory >= 0 &&
-           (rank == 0 ||
-            H5Sselect_hyperslab(*in_file, H5S_SELECT_SET, start, NULL, size, NULL) >= 0);
-}
-
-static void close_spaces(hid_t in_file, hid_t in_memory)
-{
-    if (in_file >= 0) (void)H5Sclose(in_file);
-    if (in_memory >= 0) (void)H5Sclose(in_memory);
-}
-
 herr_t store_read_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int64_t first,
                        int64_t count, void *data)
 {
-    hid_t in_file, in_memory;
+    hsize_t start[4] = { (hsize_t)first }, size[4] = { (hsize_t)count };
     herr_t done = -1;
 
-    if (select_rows(set, rank, dim, first, count, &in_file, &in_memory))
+    for (int i = 1; i < rank; i++)
+        size[i] = dim[i];
+    hid_t in_file = H5Dget_space(set);
+    hid_t in_memory = rank > 0 ? H5Screate_simple(rank, size, NULL) : H5Screate(H5S_SCALAR);
+    if (in_file >= 0 && in_memory >= 0 &&
+        (rank == 0 || H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, size, NULL) >= 0))
         done = H5Dread(set, type, in_memory, in_file, H5P_DEFAULT, data);
-    close_spaces(in_file, in_memory);
-    return done;
-}
-
-herr_t store_write_rows(hid_t set, hid_t type, int rank, const hsize_t *dim, int64_t first,
-                        int64_t count, const void *data)
-{
-    hid_t in_file, in_memory;
-    herr_t done = -1;
-
-    if (select_rows(set, rank, dim, first, count, &in_file, &in_memory))
-        done = H5Dwrite(set, type, in_memory, in_file, H5P_DEFAULT, data);
-    close_spaces(in_file, in_memory);
+    if (in_file >= 0) (void)H5Sclose(in_file);
+    if (in_memory >= 0) (void)H5Sclose(in_memory);
     return done;
 }

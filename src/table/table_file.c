@@ -1,5 +1,5 @@
-/* The table: selected columns of an HDF5 file, read by row range into doubles.  Every rank opens
- * the file for itself; nothing that is read is collective. */
+/* The table: selected columns of an HDF5 file, read by row range into doubles.  Rank 0 looks
+ * into the file; reading is local. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +13,6 @@
 #include "segmpi/timer.h"
 #include "table_internal.h"
 
-#define IDS         "ids/client_id"
 #define COLUMN_PATH 1024 /* bytes of the path of a column in a group */
 
 struct seg_table {
@@ -21,12 +20,11 @@ struct seg_table {
     seg_source source; /* of the file; names are cut to the selected ones */
     seg_rows rows;
     int d;
-    int *column;    /* [d] number in the file */
-    bool whole;     /* all columns, in the order of the file */
-    double *buffer; /* one slice as it stands in the file: whole rows, or one column; owned */
-    bool has_ids;
-    seg_shape id, stored_id;                 /* as they are read, and as they stand in the file */
-    const seg_key *key;                      /* of pseudonyms to be made; NULL: none; borrowed */
+    int *column;        /* [d] number in the file */
+    bool whole;         /* all columns, in the order of the file */
+    double *buffer;     /* one slice as it stands in the file: whole rows, or one column; owned */
+    seg_shape id;       /* of ids as they are read */
+    const seg_key *key; /* of pseudonyms to be made; NULL: none; borrowed */
     char pseudonym_key[SEG_KEY_FINGERPRINT]; /* "" if ids are what they were */
     int64_t infinite;
     int weight_column; /* number in the file; -1: none */
@@ -100,32 +98,16 @@ done:
     return status;
 }
 
-/* Local. */
-static seg_status find_ids(seg_table *table)
-{
-    table->has_ids = strcmp(seg_input_format(table->in), "clients") == 0 &&
-                     strcmp(table->source.path, "features") == 0 && seg_input_has(table->in, IDS);
-    if (!table->has_ids) return SEG_OK;
-    SEG_TRY(seg_input_shape(table->in, IDS, &table->id));
-    if (table->id.rank == 1 && table->id.dim[0] == table->source.rows &&
-        (table->id.type != SEG_TEXT || table->id.width > 0))
-        return SEG_OK;
-    return SEG_FAIL(SEG_ERR_DATA, "'" IDS "' in '%s' is not one id for each client",
-                    seg_input_path(table->in));
-}
-
-/* Local.  Ids that are pseudonyms, or become some. */
-static seg_status find_pseudonyms(seg_table *table, const seg_key *key)
+/* Local.  Ids as they stand in the file, or pseudonyms of them. */
+static seg_status choose_ids(seg_table *table, const char *path, const seg_key *key)
 {
     char clean[200];
 
-    table->stored_id = table->id;
-    if (table->has_ids && seg_input_has_attr(table->in, IDS, SEG_PSEUDONYM_ATTRIBUTE))
-        SEG_TRY(seg_input_attr_text(table->in, IDS, SEG_PSEUDONYM_ATTRIBUTE, table->pseudonym_key,
-                                    sizeof table->pseudonym_key));
+    table->id = table->source.id;
+    memcpy(table->pseudonym_key, table->source.pseudonym_key, sizeof table->pseudonym_key);
     if (!key) return SEG_OK;
-    (void)seg_text_clean(seg_table_path(table), clean, sizeof clean);
-    if (!table->has_ids)
+    (void)seg_text_clean(path, clean, sizeof clean);
+    if (!table->source.has_ids)
         return SEG_FAIL(SEG_ERR_USAGE, "there are no ids in '%s' for --pseudonymize", clean);
     if (*table->pseudonym_key)
         return SEG_FAIL(SEG_ERR_USAGE, "the ids in '%s' are pseudonyms already", clean);
@@ -136,15 +118,22 @@ static seg_status find_pseudonyms(seg_table *table, const seg_key *key)
     return SEG_OK;
 }
 
-/* Local.  *out is the caller's to free, also on failure. */
-static seg_status open_table(const char *path, const seg_table_opts *opts, seg_table **out)
+/* Local.  What rank 0 finds in the file.  *out is the caller's to free, also on failure. */
+static seg_status look(const char *path, const seg_table_opts *opts, bool root, seg_table **out)
 {
     SEG_TRY(seg_fault("table_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(1, sizeof **out, out));
     seg_table *table = *out;
     SEG_TRY(seg_fault("table_open", SEG_ERR_IO));
+    if (!root) return SEG_OK;
     SEG_TRY(seg_input_open(path, &table->in));
-    SEG_TRY(seg_source_find(table->in, opts->dataset, &table->source));
+    return seg_source_find(table->in, opts->dataset, &table->source);
+}
+
+/* Local.  What every rank makes of it. */
+static seg_status choose(seg_table *table, const char *path, const seg_table_opts *opts)
+{
+    SEG_TRY(seg_fault("table_choose", SEG_ERR_MEMORY));
     SEG_TRY(select_columns(table, opts));
     table->whole = table->d == table->source.n;
     for (int t = 0; t < table->d; t++)
@@ -153,34 +142,47 @@ static seg_status open_table(const char *path, const seg_table_opts *opts, seg_t
         seg_alloc(SEG_SLICE_ROWS,
                   (size_t)(table->source.is_group ? 1 : table->source.n) * sizeof *table->buffer,
                   &table->buffer));
-    SEG_TRY(find_ids(table));
-    return find_pseudonyms(table, opts->key);
+    return choose_ids(table, path, opts->key);
 }
 
-static uint64_t hash_names(const seg_table *table)
+/* Of a column in a group. */
+static const char *path_of(const seg_source *source, const char *name, char path[COLUMN_PATH])
 {
-    uint64_t hash = 0;
-
-    for (int t = 0; t < table->d; t++)
-        hash = seg_hash(table->source.names[t], strlen(table->source.names[t]) + 1, hash);
-    return hash;
+    (void)snprintf(path, COLUMN_PATH, "%s%s%s", source->path, *source->path ? "/" : "", name);
+    return path;
 }
 
-/* Collective.  The same rows and columns on every rank, or a node sees another file. */
-static seg_status compare_ranks(seg_comm *comm, const seg_table *table)
+/* Local.  The datasets whose rows the table reads: [*n], owned by the caller. */
+static seg_status list_sets(const seg_table *table, int *n, char ***sets)
 {
-    int64_t least[3] = { table->rows.total, table->d, (int64_t)(hash_names(table) >> 1) };
-    int64_t most[3];
+    const seg_source *source = &table->source;
+    const int most = table->d + 2;
 
-    memcpy(most, least, sizeof most);
-    seg_min_int64(comm, least, 3);
-    seg_max_int64(comm, most, 3);
-    if (memcmp(least, most, sizeof most) != 0)
-        return SEG_FAIL(SEG_ERR_CONFIG,
-                        "the ranks see different files named '%s'; put it on a "
-                        "file system that all nodes share",
-                        seg_table_path(table));
+    *n = 0;
+    SEG_TRY(seg_fault("table_list", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(most, sizeof **sets + COLUMN_PATH, sets));
+    char *path = (char *)(*sets + most);
+    for (int i = 0; i < most; i++)
+        (*sets)[i] = path + i * COLUMN_PATH;
+    for (int t = 0; source->is_group && t < table->d; t++)
+        (void)path_of(source, source->names[t], (*sets)[(*n)++]);
+    if (table->weight_name) (void)path_of(source, table->weight_name, (*sets)[(*n)++]);
+    if (!source->is_group) (void)seg_text_copy((*sets)[(*n)++], COLUMN_PATH, source->path);
+    if (source->has_ids) (void)seg_text_copy((*sets)[(*n)++], COLUMN_PATH, SEG_IDS);
     return SEG_OK;
+}
+
+/* Collective. */
+static seg_status share_rows(seg_comm *comm, const char *path, seg_table *table)
+{
+    char **sets = NULL;
+    int n;
+    seg_status status = seg_agree(comm, list_sets(table, &n, &sets));
+
+    if (status == SEG_OK)
+        status = seg_input_share(comm, path, n, (const char *const *)sets, &table->in);
+    seg_free(sets);
+    return status;
 }
 
 seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts *opts,
@@ -190,9 +192,11 @@ seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts
     seg_table *table = NULL;
 
     *out = NULL;
-    SEG_TRY_OR_DONE(seg_agree(comm, open_table(path, opts, &table)));
+    SEG_TRY_OR_DONE(seg_agree(comm, look(path, opts, seg_comm_rank(comm) == 0, &table)));
+    SEG_TRY_OR_DONE(seg_source_bcast(comm, &table->source));
+    SEG_TRY_OR_DONE(seg_agree(comm, choose(table, path, opts)));
+    SEG_TRY_OR_DONE(share_rows(comm, path, table));
     table->rows = seg_rows_of(table->source.rows, seg_comm_rank(comm), seg_comm_size(comm));
-    SEG_TRY_OR_DONE(compare_ranks(comm, table));
     *out = table;
     table = NULL;
 done:
@@ -234,7 +238,7 @@ const char *const *seg_table_names(const seg_table *table)
 
 bool seg_table_has_ids(const seg_table *table)
 {
-    return table->has_ids;
+    return table->source.has_ids;
 }
 
 const int32_t *seg_table_weights(const seg_table *table)
@@ -246,7 +250,7 @@ bool seg_table_id_type(const seg_table *table, seg_type *type, int *width)
 {
     *type = table->id.type;
     *width = table->id.width;
-    return table->has_ids;
+    return table->source.has_ids;
 }
 
 const char *seg_table_pseudonym_key(const seg_table *table)
@@ -260,10 +264,10 @@ static seg_status make_pseudonym(const seg_table *table, const char *id, char *p
     char digits[24];
     int64_t number;
 
-    if (table->stored_id.type == SEG_TEXT) {
-        const char *end = memchr(id, '\0', (size_t)table->stored_id.width);
+    if (table->source.id.type == SEG_TEXT) {
+        const char *end = memchr(id, '\0', (size_t)table->source.id.width);
         return seg_pseudonym(table->key, id,
-                             end ? (size_t)(end - id) : (size_t)table->stored_id.width, pseudonym);
+                             end ? (size_t)(end - id) : (size_t)table->source.id.width, pseudonym);
     }
     memcpy(&number, id, sizeof number);
     (void)snprintf(digits, sizeof digits, "%" PRId64, number);
@@ -272,15 +276,15 @@ static seg_status make_pseudonym(const seg_table *table, const char *id, char *p
 
 static seg_status read_pseudonyms(seg_table *table, int64_t first, int64_t count, char *ids)
 {
-    const bool text = table->stored_id.type == SEG_TEXT;
-    const int64_t width = text ? table->stored_id.width : (int64_t)sizeof(int64_t);
+    const bool text = table->source.id.type == SEG_TEXT;
+    const int64_t width = text ? table->source.id.width : (int64_t)sizeof(int64_t);
     seg_status status = SEG_OK;
     char *stored = NULL;
 
     SEG_TRY_OR_DONE(seg_fault("ids_pseudonyms", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_alloc(count, (size_t)width, &stored));
     SEG_TRY_OR_DONE(
-        seg_input_read(table->in, IDS, text ? SEG_TEXT : SEG_INT64, first, count, stored));
+        seg_input_read(table->in, SEG_IDS, text ? SEG_TEXT : SEG_INT64, first, count, stored));
     for (int64_t i = 0; i < count; i++)
         SEG_TRY_OR_DONE(make_pseudonym(table, stored + i * width, ids + i * SEG_PSEUDONYM));
 done:
@@ -292,14 +296,8 @@ seg_status seg_table_read_ids(seg_table *table, int64_t first, int64_t count, vo
 {
     SEG_TRY(seg_fault("ids_read", SEG_ERR_IO));
     if (table->key) return read_pseudonyms(table, table->rows.first + first, count, ids);
-    return seg_input_read(table->in, IDS, table->id.type, table->rows.first + first, count, ids);
-}
-
-/* Of a column in a group. */
-static const char *path_of(const seg_source *source, const char *name, char path[COLUMN_PATH])
-{
-    (void)snprintf(path, COLUMN_PATH, "%s%s%s", source->path, *source->path ? "/" : "", name);
-    return path;
+    return seg_input_read(table->in, SEG_IDS, table->id.type, table->rows.first + first, count,
+                          ids);
 }
 
 void seg_table_ahead(seg_table *table, int64_t first, int64_t count)
@@ -311,7 +309,7 @@ void seg_table_ahead(seg_table *table, int64_t first, int64_t count)
 
     if (count > table->rows.count - first) count = table->rows.count - first;
     first += table->rows.first;
-    if (seg_table_id_type(table, &type, &width)) seg_input_ahead(table->in, IDS, first, count);
+    if (seg_table_id_type(table, &type, &width)) seg_input_ahead(table->in, SEG_IDS, first, count);
     if (!source->is_group) seg_input_ahead(table->in, source->path, first, count);
     for (int t = 0; source->is_group && t < table->d; t++)
         seg_input_ahead(table->in, path_of(source, source->names[t], path), first, count);

@@ -229,12 +229,29 @@ static seg_status find(seg_input *in, const char *dataset, seg_source *source)
     return SEG_OK;
 }
 
+/* Ids, and whether they are pseudonyms. */
+static seg_status find_ids(seg_input *in, seg_source *source)
+{
+    source->has_ids = strcmp(seg_input_format(in), "clients") == 0 &&
+                      strcmp(source->path, "features") == 0 && seg_input_has(in, SEG_IDS);
+    if (!source->has_ids) return SEG_OK;
+    SEG_TRY(seg_input_shape(in, SEG_IDS, &source->id));
+    if (source->id.rank != 1 || source->id.dim[0] != source->rows ||
+        (source->id.type == SEG_TEXT && source->id.width == 0))
+        return SEG_FAIL(SEG_ERR_DATA, "'" SEG_IDS "' in '%s' is not one id for each client",
+                        seg_input_path(in));
+    if (!seg_input_has_attr(in, SEG_IDS, SEG_PSEUDONYM_ATTRIBUTE)) return SEG_OK;
+    return seg_input_attr_text(in, SEG_IDS, SEG_PSEUDONYM_ATTRIBUTE, source->pseudonym_key,
+                               sizeof source->pseudonym_key);
+}
+
 seg_status seg_source_find(seg_input *in, const char *dataset, seg_source *source)
 {
     *source = (seg_source) { 0 };
     SEG_TRY(find(in, dataset, source));
     seg_status status =
         source->is_group ? describe_group(in, source) : describe_dataset(in, source);
+    if (status == SEG_OK) status = find_ids(in, source);
     if (status != SEG_OK) {
         seg_free(source->names);
         source->names = NULL;

@@ -10,7 +10,6 @@
 #include "segmpi/timer.h"
 #include "table_internal.h"
 
-#define IDS    "ids/client_id"
 #define SHARED ((int64_t)1 << 20) /* hashes that all ranks together pass on at once */
 
 typedef struct counting {
@@ -100,7 +99,7 @@ static seg_status hash_rows(counting *c, int64_t first, int64_t count, int64_t *
 {
     *n = 0;
     SEG_TRY(seg_fault("ids_compare", SEG_ERR_IO));
-    SEG_TRY(seg_input_read(c->in, IDS, c->type, c->rows.first + first, count, c->ids));
+    SEG_TRY(seg_input_read(c->in, SEG_IDS, c->type, c->rows.first + first, count, c->ids));
     for (int64_t i = 0; i < count; i++) {
         uint64_t hash = seg_hash(c->ids + i * c->id_size, (size_t)c->id_size, 0);
         if (hash % c->n_parts == c->part) c->mine[(*n)++] = hash;
@@ -151,7 +150,7 @@ seg_status seg_ids_repeated(seg_comm *comm, seg_input *in, int64_t most, int64_t
 
     *repeated = 0;
     seg_phase_begin("comparing ids");
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_input_shape(in, IDS, &shape)));
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_input_shape(in, SEG_IDS, &shape)));
     c.type = shape.type;
     c.id_size = seg_type_size(shape.type, shape.width);
     c.rows = seg_rows_of(shape.dim[0], seg_comm_rank(comm), seg_comm_size(comm));

@@ -4,7 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "segmpi/comm.h"
+#include "segmpi/pseudonym.h"
 #include "segmpi/store.h"
+
+#define SEG_IDS "ids/client_id"
 
 /* Local.  keep [n], filled: true for the columns in the comma-separated list `columns` (NULL: all)
  * that are not in `exclude` (NULL: none); blanks around a name are ignored.  SEG_ERR_USAGE for an
@@ -30,8 +34,14 @@ typedef struct seg_source {
     int64_t rows;
     int n;        /* columns */
     char **names; /* [n], one block; owned (seg_free) */
+    bool has_ids;
+    seg_shape id;                            /* as they stand in the file */
+    char pseudonym_key[SEG_KEY_FINGERPRINT]; /* "" if ids are what they were */
 } seg_source;
 
 /* Local.  The source that `dataset` names; NULL: the only one that the file can mean.  Names of
  * columns without a name are column_0, column_1, ... */
 seg_status seg_source_find(seg_input *in, const char *dataset, seg_source *source);
+
+/* Collective.  Rank 0's source to all. */
+seg_status seg_source_bcast(seg_comm *comm, seg_source *source);

@@ -134,6 +134,29 @@ static void table_fingerprint_depends_on_values_only(void **state)
     changed_row = -1;
 }
 
+/* Of the same size and columns: only the seal at its end tells it from the other. */
+static void table_is_not_opened_where_a_rank_sees_another_file(void **state)
+{
+    (void)state;
+    const int last = seg_comm_size(comm) - 1;
+    char other[sizeof path];
+    seg_table *table;
+
+    fixture_path(comm, other, sizeof other);
+    assert_int_equal(fixture_clients(comm, path, N, D, names, cell), SEG_OK);
+    changed_row = 0;
+    assert_int_equal(fixture_clients(comm, other, N, D, names, cell), SEG_OK);
+    changed_row = -1;
+    const char *mine = seg_comm_rank(comm) == last && last > 0 ? other : path;
+    const seg_status status = seg_table_open(comm, mine, &everything, &table);
+    assert_int_equal(status, last > 0 ? SEG_ERR_CONFIG : SEG_OK);
+    assert_true((table == NULL) == (last > 0));
+    if (last > 0) assert_non_null(strstr(seg_error_get()->text, "see different files"));
+    seg_error_clear();
+    seg_table_free(table);
+    fixture_remove(comm, other);
+}
+
 /* A file that segmpi did not write as clients: 1-D columns in a group, 2-D datasets. */
 typedef struct foreign {
     const char *format;
@@ -232,6 +255,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(table_reads_the_selected_columns_in_the_order_of_the_file),
         cmocka_unit_test(table_suggests_the_nearest_column),
         cmocka_unit_test(table_fingerprint_depends_on_values_only),
+        cmocka_unit_test(table_is_not_opened_where_a_rank_sees_another_file),
         cmocka_unit_test(table_finds_the_only_2d_dataset),
         cmocka_unit_test(table_finds_a_group_of_columns_or_lists_the_choice),
     };
