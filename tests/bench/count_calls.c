@@ -1,5 +1,6 @@
-/* Loaded before the program (LD_PRELOAD): what all ranks together ask of MPI and of .h5 files,
- * added to COUNT_FILE as a line of JSON when MPI ends. */
+/* Loaded before the program (LD_PRELOAD): what all ranks together ask of MPI and of .h5 files
+ * (finished or not), added to COUNT_FILE as a line of JSON when MPI ends.  "each_": the most that
+ * one of the ranks 2, 3, ... asks for; ranks 0 and 1 look into files for the others. */
 #define _GNU_SOURCE /* RTLD_NEXT */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -19,10 +20,7 @@ static int64_t opens, reads, small_reads, read_bytes, writes, write_bytes;
 
 static int opened(const char *path, int file)
 {
-    size_t length = strlen(path);
-
-    if (file >= 0 && file < FILES)
-        is_h5[file] = length > 3 && strcmp(path + length - 3, ".h5") == 0;
+    if (file >= 0 && file < FILES) is_h5[file] = strstr(path, ".h5") != NULL;
     if (file >= 0 && file < FILES && is_h5[file]) opens++;
     return file;
 }
@@ -51,7 +49,7 @@ static void has_read(int file, ssize_t n)
 
 static void has_written(int file, ssize_t n)
 {
-    if (file < 0 || n <= 0) return;
+    if (file < 0 || file >= FILES || !is_h5[file] || n <= 0) return;
     writes++;
     write_bytes += n;
 }
@@ -96,7 +94,7 @@ int MPI_Finalize(void)
     int64_t own[6 + 2 * COUNT_KINDS] = {
         opens, reads, small_reads, read_bytes, writes, write_bytes
     };
-    int64_t all[6 + 2 * COUNT_KINDS];
+    int64_t all[6 + 2 * COUNT_KINDS], each[6] = { 0 }, most[6];
     int rank, size;
 
     memcpy(own + 6, counted.calls, sizeof counted.calls);
@@ -104,6 +102,8 @@ int MPI_Finalize(void)
     PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
     PMPI_Comm_size(MPI_COMM_WORLD, &size);
     PMPI_Reduce(own, all, 6 + 2 * COUNT_KINDS, MPI_INT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+    if (rank > 1) memcpy(each, own, sizeof each);
+    PMPI_Reduce(each, most, 6, MPI_INT64_T, MPI_MAX, 0, MPI_COMM_WORLD);
     FILE *file = rank == 0 && path ? fopen(path, "a") : NULL;
     if (file) {
         static const char *const names[] = { "opens",        "reads",       "small_reads",
@@ -115,6 +115,8 @@ int MPI_Finalize(void)
         fprintf(file, "{\"ranks\": %d", size);
         for (int i = 0; i < 6 + 2 * COUNT_KINDS; i++)
             fprintf(file, ", \"%s\": %lld", names[i], (long long)all[i]);
+        for (int i = 0; i < 6; i++)
+            fprintf(file, ", \"each_%s\": %lld", names[i], (long long)most[i]);
         fprintf(file, "}\n");
         fclose(file);
     }
