@@ -56,6 +56,11 @@ def test_the_bits_do_not_depend_on_the_limit(segmpi, clients, least, tmp_path, n
     result = segmpi(*words_of(name, clients, tmp_path / "limited.h5", "--memory-limit", limit), ranks=ranks)
     assert "in a scratch file in" in result.stderr
     assert differences(contents(tmp_path / "whole.h5"), contents(tmp_path / "limited.h5")) == []
+    if name == "elbow":  # one k after the other there; with more room several at once, and no file
+        assert "fits of all k in 3 groups" in result.stderr
+        result = segmpi(*words_of(name, clients, tmp_path / "limited.h5", "--memory-limit", "60M", "--force"))
+        assert "fits of all k in 2 groups" in result.stderr and "scratch file" not in result.stderr
+        assert differences(contents(tmp_path / "whole.h5"), contents(tmp_path / "limited.h5")) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["limited.h5", "whole.h5"]
 
 
