@@ -1,6 +1,11 @@
 /* bench_kernels [CLIENTS [LEVEL]]: clients per second of each kernel at each SIMD level, beside the
- * plain read bandwidth of the same array in the same run.  One core; CPU time of the fastest of
- * several passes, so that other programs disturb little.
+ * two limits of a core in the same run: plain read bandwidth of the same array, and multiply-adds
+ * in independent chains.  One core; CPU time of the fastest of several passes, so that other
+ * programs disturb little.
+ *
+ * A column of a client and a center take a subtraction and a multiply-add, each a turn of the units
+ * that do multiply-adds: so d = 17, k = 8 are 272 turns of a lane.  The nearer limit is the one
+ * with the larger share.
  *
  * "stream" passes over all clients at once; "blocks" works on 1,024 clients at a time for 10 fits
  * in turn, as k-means does, and counts each client once per fit.  The reference, a hundred times
@@ -32,6 +37,25 @@ typedef struct bench {
 } bench;
 
 static volatile uint64_t sink;
+
+/* ---- the limits ---- */
+
+double bench_fma_ref(int64_t n, float *result);
+double bench_fma_v3(int64_t n, float *result);
+double bench_fma_v4(int64_t n, float *result);
+
+static const struct {
+    const char *name;
+    double (*fma)(int64_t, float *);
+} levels[] = {
+    { "ref", bench_fma_ref },
+#ifdef BENCH_FMA_v3
+    { "v3", bench_fma_v3 },
+#endif
+#ifdef BENCH_FMA_v4
+    { "v4", bench_fma_v4 },
+#endif
+};
 
 static void read_plainly(bench *b)
 {
@@ -107,13 +131,39 @@ static double fastest(void (*pass)(bench *), bench *b)
     return best;
 }
 
-/* bandwidth: the plain read, for a kernel that reads the whole matrix; else 0. */
-static void line(const bench *b, const char *what, double clients, double seconds, double bandwidth)
+/* Bytes, and turns of the multiply-add units, of one core in a second. */
+typedef struct limits {
+    double bytes, turns;
+} limits;
+
+/* The most of several short stretches. */
+static double fma_rate(double (*fma)(int64_t, float *), bool slow)
 {
-    double rate = clients / seconds, bytes = rate * b->d * (double)sizeof *b->x;
+    double best = 0, start = cpu_seconds();
+
+    while (cpu_seconds() - start < SECONDS / 5) {
+        float value = 0.5f;
+        const double begin = cpu_seconds(), done = fma(slow ? 10000 : 1000000, &value);
+        const double rate = done / (cpu_seconds() - begin);
+        if (rate > best) best = rate;
+        sink ^= value > 1;
+    }
+    return best;
+}
+
+/* centers: with how many each client is compared; 0: the kernel has no such limits. */
+static void line(const bench *b, const char *what, double clients, double seconds, limits most,
+                 int centers)
+{
+    const double rate = clients / seconds, bytes = rate * b->d * (double)sizeof *b->x;
+    const double turns = rate * 2 * b->d * centers;
 
     printf("%-4s %3d %3d  %-16s %8.1f M clients/s", b->kernels->name, b->d, b->k, what, rate / 1e6);
-    if (bandwidth > 0) printf(" %8.2f GB/s %4.0f %%", bytes / 1e9, 100 * bytes / bandwidth);
+    if (centers > 0) {
+        const double reading = 100 * bytes / most.bytes, computing = 100 * turns / most.turns;
+        printf(" %8.2f GB/s %4.0f %% of reading, %4.0f %% of multiply-adds: %.0f %% of the nearer",
+               bytes / 1e9, reading, computing, reading > computing ? reading : computing);
+    }
     (void)putchar('\n');
 }
 
@@ -130,24 +180,25 @@ static void mark_moved(bench *b, double share)
     }
 }
 
-static void run_level(bench *b, double bandwidth)
+static void run_level(bench *b, limits most)
 {
-    int64_t all = b->n_tiles;
+    const int64_t all = b->n_tiles;
+    const int k = b->k;
 
     if (strcmp(b->kernels->name, "ref") == 0) b->n_tiles = (all + 15) / 16;
     double n = (double)b->n_tiles * SEG_LANES;
     double in_blocks = (double)((b->n_tiles + FITS - 1) / FITS * FITS * SEG_LANES);
 
-    line(b, "assign, stream", n, fastest(assign_stream, b), bandwidth);
-    line(b, "assign, blocks", in_blocks, fastest(assign_blocks, b), bandwidth);
-    line(b, "nearest", n, fastest(nearest_stream, b), bandwidth);
-    line(b, "distance", n, fastest(distance_stream, b), bandwidth);
-    line(b, "potential of 4", n, fastest(potential_stream, b), bandwidth);
+    line(b, "assign, stream", n, fastest(assign_stream, b), most, k);
+    line(b, "assign, blocks", in_blocks, fastest(assign_blocks, b), most, k);
+    line(b, "nearest", n, fastest(nearest_stream, b), most, k);
+    line(b, "distance", n, fastest(distance_stream, b), most, 1);
+    line(b, "potential of 4", n, fastest(potential_stream, b), most, k < 4 ? k : 4);
     assign_stream(b);
     mark_moved(b, 1);
-    line(b, "move, all new", n, fastest(move_stream, b), 0);
+    line(b, "move, all new", n, fastest(move_stream, b), most, 0);
     mark_moved(b, 0.01);
-    line(b, "move, 1 in 100", n, fastest(move_stream, b), 0);
+    line(b, "move, 1 in 100", n, fastest(move_stream, b), most, 0);
     b->n_tiles = all;
 }
 
@@ -189,7 +240,6 @@ static void release(bench *b)
 int main(int argc, char **argv)
 {
     static const int shapes[][2] = { { 17, 8 }, { 17, 20 }, { 32, 8 }, { 64, 64 } };
-    static const char *const levels[] = { "ref", "v3", "v4" };
     int64_t n = argc > 1 ? strtoll(argv[1], NULL, 10) : 2000000;
     const char *only = argc > 2 ? argv[2] : NULL;
 
@@ -204,8 +254,11 @@ int main(int argc, char **argv)
         printf("%lld clients, d = %d: plain read %.2f GB/s\n", (long long)n, b.d, bandwidth / 1e9);
         printf("%-4s %3s %3s\n", "", "d", "k");
         for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-            b.kernels = seg_kernels_named(levels[i]);
-            if (b.kernels && (!only || strcmp(only, levels[i]) == 0)) run_level(&b, bandwidth);
+            b.kernels = seg_kernels_named(levels[i].name);
+            if (!b.kernels || (only && strcmp(only, levels[i].name) != 0)) continue;
+            const limits most = { bandwidth, fma_rate(levels[i].fma, i == 0) };
+            printf("%s: %.1f GFLOP/s in multiply-adds\n", levels[i].name, 2 * most.turns / 1e9);
+            run_level(&b, most);
         }
         release(&b);
     }
