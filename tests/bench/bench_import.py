@@ -1,6 +1,7 @@
 """bench_import.py BUILD [MEGABYTES [FOLDER]]: how fast `segmpi import` reads CSV, beside pandas, DuckDB and Polars.
 
-Two files of 17 columns and an id: card holders as `segmpi generate` makes them, and random doubles with all their digits.
+Two files of 17 columns and an id: card holders as `segmpi generate` makes them (2,000 MB), and a quarter of that of random
+doubles with all their digits.
 The seconds of segmpi are those of the whole command: start, two passes, and an output that is synced, read back and
 named; `parse` counts and reads rows and writes them, without the sync and the check.  pandas.read_csv (C engine, one
 thread), Polars and DuckDB (2 threads each) return a table in memory and write nothing.  The file is in the page cache."""
@@ -102,7 +103,7 @@ def main():
         Path(folder, "g.h5").unlink()
         measure(binary, clients, folder)
         clients.unlink()
-        make_doubles(doubles, megabytes / 2)
+        make_doubles(doubles, megabytes / 4)
         measure(binary, doubles, folder)
 
 
