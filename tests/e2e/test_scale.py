@@ -11,7 +11,7 @@ import h5py
 import pytest
 
 COUNT = Path(__file__).resolve().parents[1] / "bench" / "count_calls.c"
-ROWS = 12 * 1024  # few enough to be read whole, and not as a sample
+ROWS = 12 * 1024
 FIT = ["fit", "-k", "3", "--n-init", "1", "--max-iter", "2", "--no-swaps", "--stability", "0", "--quiet", "--force"]
 
 
@@ -42,10 +42,9 @@ def test_ranks_open_each_file_once_and_are_told_the_rest(counted, clients):
     few, many = (counted(ranks, *FIT, clients, "-o", clients.with_name("model.h5")) for ranks in (3, 6))
     for found in few, many:
         assert found["each_opens"] == 3  # the table; the model, to write and to read back
-        # two to know the table again; then, few as they are, checksums and labels of each of four arrays, and of the table
-        assert found["each_small_reads"] <= 12
     assert many["opens"] - few["opens"] == 3 * 3
-    assert many["small_reads"] - few["small_reads"] <= 3 * 12
+    # two to know the table again; few as they are, labels and checksums of each array; a sample is shared by all ranks
+    assert many["small_reads"] - few["small_reads"] <= 3 * 16
     assert many["writes"] - few["writes"] <= 3 * 8  # labels and checksums of each array
 
 
