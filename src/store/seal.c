@@ -116,8 +116,7 @@ static seg_status damaged(const char *path)
 /* What the system cannot read is not damaged. */
 static seg_status read_seal(int file, uint64_t *seal, int64_t words, int64_t at, const char *path)
 {
-    errno = 0;
-    if (read_fully(file, seal, words * WORD, at)) return SEG_OK;
+    if (store_read_bytes(file, seal, words * WORD, at)) return SEG_OK;
     if (errno == 0) return damaged(path);
     return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
 }
