@@ -94,7 +94,7 @@ static void draw_bars(const int64_t *count, char text[REPORT_CELL])
         most = fmax(most, bar[i]);
     *text = '\0';
     for (int i = 0; i < BARS; i++) {
-        int height = most > 0 ? (int)ceil(8 * sqrt(bar[i] / most)) : 0;
+        int height = bar[i] > 0 ? (int)ceil(8 * sqrt(bar[i] / most)) : 0;
         (void)strncat(text, level[height], REPORT_CELL - 1 - strlen(text));
     }
 }

@@ -72,7 +72,7 @@ seg_status mutant_agree(int place, seg_comm *comm, seg_status local)
     const char *path = getenv("MUTANT_LOG");
     char line[100];
 
-    if (path) {
+    if (path && seg_comm_size(comm) > 1) {
         int file = open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
         int size = snprintf(line, sizeof line, "%d %d %d %lld\\n", place, seg_error_rank(), (int)local,
                             (long long)mutant_allocations());

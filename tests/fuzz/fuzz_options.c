@@ -37,7 +37,8 @@ static void parse(const cli_command *command, int n, char **words)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char text[SIZE_MOST + 1], option[300], *words[WORDS_MOST + 3];
+    static char text[SIZE_MOST + 1]; /* options of a refused input may stay set to its words */
+    char option[300], *words[WORDS_MOST + 3];
     const cli_command *command;
 
     if (size < 1 || size > SIZE_MOST) return 0;
