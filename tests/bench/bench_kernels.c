@@ -3,9 +3,9 @@
  * in independent chains.  One core; CPU time of the fastest of several passes, so that other
  * programs disturb little.
  *
- * A column of a client and a center take a subtraction and a multiply-add, each a turn of the units
- * that do multiply-adds: so d = 17, k = 8 are 272 turns of a lane.  The nearer limit is the one
- * with the larger share.
+ * A column of a client and a center take a subtraction and a multiply-add.  The latter count: AMD's
+ * cores subtract in other units at the same time, Intel's in the same ones, where half of this
+ * limit is all there is.  The nearer limit is the one with the larger share.
  *
  * "stream" passes over all clients at once; "blocks" works on 1,024 clients at a time for 10 fits
  * in turn, as k-means does, and counts each client once per fit.  The reference, a hundred times
@@ -156,7 +156,7 @@ static void line(const bench *b, const char *what, double clients, double second
                  int centers)
 {
     const double rate = clients / seconds, bytes = rate * b->d * (double)sizeof *b->x;
-    const double turns = rate * 2 * b->d * centers;
+    const double turns = rate * b->d * centers;
 
     printf("%-4s %3d %3d  %-16s %8.1f M clients/s", b->kernels->name, b->d, b->k, what, rate / 1e6);
     if (centers > 0) {
