@@ -9,7 +9,6 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 seg_default OPENBLAS_NUM_THREADS 1 # a rank is one thread
 seg_default OMP_NUM_THREADS 1
-seg_default OMPI_MCA_fcoll individual           # Open MPI 4.1's other writers can lose a full disk's error
 seg_default OMPI_MCA_orte_base_help_aggregate 0 # or some error texts are lost
 
 if [ -z "${SLURM_JOB_ID-}" ]; then

@@ -33,8 +33,8 @@ typedef struct seg_table_opts {
 
 typedef struct seg_table seg_table;
 
-/* Collective.  Opens the file on every rank and agrees on columns and rows.  *out owned
- * (seg_table_free). */
+/* Collective.  Rank 0 looks into the file and tells the others its columns and where rows stand;
+ * each opens it for its own.  *out owned (seg_table_free). */
 seg_status seg_table_open(seg_comm *comm, const char *path, const seg_table_opts *opts,
                           seg_table **out);
 void seg_table_free(seg_table *table); /* accepts NULL */

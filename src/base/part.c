@@ -98,8 +98,8 @@ static bool remove_all(int place, const char *name, int depth)
     return unlinkat(place, name, AT_REMOVEDIR) == 0;
 }
 
-/* The length of .NAME.LETTERS.part at the beginning of `entry`, 0 if it is no such name.  MPI-IO
- * puts helpers beside the file, whose names go on after it. */
+/* The length of .NAME.LETTERS.part at the beginning of `entry`, 0 if it is no such name.  MPI-IO,
+ * of versions before this one, put helpers beside the file, whose names go on after it. */
 static size_t temp_length(const char *entry, const char *name)
 {
     size_t length = strlen(name), end = 1 + length + 1 + RANDOM + sizeof SUFFIX - 1;
@@ -246,7 +246,9 @@ seg_status seg_part_open(seg_part *part)
 {
     part->file = open(part->temp, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     if (part->file >= 0) return SEG_OK;
-    return SEG_FAIL(seg_status_of_errno(errno), "cannot open the new file beside '%s': %s",
+    return SEG_FAIL(SEG_ERR_IO,
+                    "this rank cannot open what rank 0 has created for '%s': %s; put it on a file "
+                    "system that all nodes share",
                     part->path, strerror(errno));
 }
 
@@ -258,7 +260,9 @@ seg_status seg_file_write(int file, const void *bytes, int64_t size, int64_t off
     for (const char *at = bytes; size > 0;) {
         ssize_t done = pwrite(file, at, (size_t)size, (off_t)offset);
         if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+        if (done <= 0)
+            return SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", path,
+                            strerror(done < 0 ? errno : EIO));
         at += done;
         size -= done;
         offset += done;

@@ -71,8 +71,6 @@ void seg_doctor_mpi(seg_findings *findings)
         version > 0 &&
         (version < SEG_DOCTOR_VERSION(4, 1, 7) ||
          (version >= SEG_DOCTOR_VERSION(5, 0, 0) && version < SEG_DOCTOR_VERSION(5, 0, 6)));
-    const char *writer = getenv("OMPI_MCA_fcoll");
-    bool set = writer && strcmp(writer, "individual") == 0;
 
     if (version == 0 && strncmp(name, "MPICH", 5) != 0)
         advice = "segmpi is tested with Open MPI 4.1 and MPICH 4.0 only";
@@ -80,10 +78,6 @@ void seg_doctor_mpi(seg_findings *findings)
         advice = "its collective writer can corrupt HDF5 files (open-mpi/ompi#12718); segmpi does "
                  "not use it, but other programs may: 4.1.7 and 5.0.6 are mended";
     seg_findings_add(findings, "MPI", advice ? SEG_VERDICT_NOTE : SEG_VERDICT_FINE, name, advice);
-    if (corrupts && !set)
-        seg_findings_add(findings, "OMPI_MCA_fcoll", SEG_VERDICT_NOTE, "not 'individual'",
-                         "Open MPI 4.1's other writers can lose the error of a full disk; source "
-                         "jobs/mpi-env.sh");
     if (version > 0 && getenv("SLURM_JOB_ID") && !getenv("OMPI_MCA_oob_tcp_keepalive_time"))
         seg_findings_add(findings, "keepalive", SEG_VERDICT_NOTE, "not set",
                          "a lost host is noticed after 480 s instead of 11; source "

@@ -124,6 +124,15 @@ static seg_status make_input(const char *path, int n, int file, const told *t, s
     return store_grow(&in->sets, 0, n, &in->sets_room, sizeof *in->sets);
 }
 
+static hid_t decode(const told_set *set)
+{
+#if H5_VERSION_GE(2, 0, 0)
+    return H5Tdecode2(set->type, set->type_bytes);
+#else
+    return H5Tdecode(set->type);
+#endif
+}
+
 static seg_status listen(const char *path, int n, const char *const *paths, const told *t,
                          const told_set *sets, seg_input **in)
 {
@@ -136,7 +145,7 @@ static seg_status listen(const char *path, int n, const char *const *paths, cons
     }
     SEG_TRY(make_input(path, n, file, t, in));
     for (int i = 0; i < n; i++)
-        SEG_TRY(add_set(*in, paths[i], H5Tdecode(sets[i].type), &sets[i]));
+        SEG_TRY(add_set(*in, paths[i], decode(&sets[i]), &sets[i]));
     return SEG_OK;
 }
 

@@ -46,9 +46,9 @@ static bool find_place(hid_t set, int *rank, hsize_t dim[4], int64_t *at)
 
     if (space < 0) return false;
     *rank = H5Sget_simple_extent_dims(space, dim, NULL);
-    *at = (int64_t)H5Dget_offset(set); /* HADDR_UNDEF of an array without rows */
+    *at = (int64_t)H5Dget_offset(set); /* negative where no room is allocated */
     H5Sclose(space);
-    return *rank > 0;
+    return *rank > 0 && (*at >= 0 || dim[0] == 0);
 }
 
 /* Root. */

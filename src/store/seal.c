@@ -22,15 +22,6 @@
 
 static const char mark[] = "segmpi\r\n";
 
-static bool write_fully(int file, const void *bytes, int64_t size, int64_t at)
-{
-    const char *from = bytes;
-
-    for (ssize_t n; size > 0; from += n, at += n, size -= n)
-        if ((n = pwrite(file, from, (size_t)size, at)) <= 0) return false;
-    return true;
-}
-
 /* Feeds bytes [at, end). */
 static bool feed(XXH3_state_t *state, int file, int64_t at, int64_t end, char *buffer)
 {
@@ -60,7 +51,8 @@ static seg_status hash_body(int file, int64_t end, int64_t n, const row_range *r
             at = range[r].first + range[r].size;
         }
         if (!done || !feed(state, file, at, end, buffer))
-            status = SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
+            status = SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path,
+                              errno ? strerror(errno) : "it has become shorter");
         *sum = XXH3_64bits_digest(state);
     }
     (void)XXH3_freeState(state);
@@ -99,8 +91,7 @@ seg_status seal_write(int file, int64_t n, row_range *range, const char *path)
     SEG_TRY_OR_DONE(hash_body(file, body.st_size, n, range, path, &seal[words - 3]));
     seal[words - 2] = seg_hash(seal, (size_t)((words - 2) * WORD), 0);
     memcpy(&seal[words - 1], mark, sizeof seal[0]);
-    if (!write_fully(file, seal, words * WORD, body.st_size))
-        status = SEG_FAIL(SEG_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+    status = seg_file_write(file, seal, words * WORD, body.st_size, path);
 done:
     seg_free(seal);
     return status;

@@ -36,11 +36,11 @@ void seg_store_init(void)
 
     if (done) return;
     done = true;
+    /* By the environment, because it overrules the property list, and before the library looks at
+     * it: outputs carry a lock of their own, which HDF5 would run into, and inputs need none. */
+    (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
     (void)H5dont_atexit(); /* every file is closed by then, or better left alone */
     (void)H5open();        /* without MPI it does not ask MPI_Finalize() to end it */
-    /* By the environment, because it overrules the property list: outputs carry a lock of their
-     * own, which HDF5 would run into, and inputs need none. */
-    (void)setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
     (void)H5Eset_auto2(H5E_DEFAULT, keep_reason, NULL); /* instead of printing */
     (void)H5PLset_loading_state(0);
 }

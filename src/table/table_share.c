@@ -32,7 +32,11 @@ seg_status seg_source_bcast(seg_comm *comm, seg_source *source)
     seg_bcast(comm, source, sizeof *source);
     source->names = own; /* and not rank 0's address */
     seg_bcast(comm, &bytes, sizeof bytes);
-    SEG_TRY(seg_agree(comm, make_room(source, root, bytes, &names)));
+    seg_status status = seg_agree(comm, make_room(source, root, bytes, &names));
+    if (status != SEG_OK) {
+        seg_free(names);
+        return status;
+    }
     char *text = (char *)(names + source->n);
     seg_bcast(comm, text, bytes);
     for (int t = 0; t < source->n; t++, text += strlen(text) + 1)

@@ -16,19 +16,19 @@ RANKS = 2
 RUNS = int(os.environ.get("SEG_BENCH_RUNS", "5"))
 
 
-def environment():
-    """What Open MPI wants, and two threads for each peer."""
+def environment(threads=RANKS):
+    """What Open MPI wants, and as many threads as ranks: for each peer that is one process."""
     script = f". '{TOP}/jobs/mpi-env.sh' && env -0"
     text = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout
     found = dict(line.split("=", 1) for line in text.split("\0") if line)
-    return {**found, "OMP_NUM_THREADS": str(RANKS), "OPENBLAS_NUM_THREADS": str(RANKS)}
+    return {**found, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
 
 
 def run(*words, ranks=None):
     """Its two streams as one text."""
     launch = ["mpirun", "-n", str(ranks)] if ranks else []
     words = launch + [str(word) for word in words]
-    result = subprocess.run(words, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    result = subprocess.run(words, env=environment(1 if ranks else RANKS), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         sys.exit(f"{' '.join(words)}\n{result.stderr[-2000:]}")
     return result.stdout + result.stderr

@@ -82,10 +82,12 @@ def counts(build):
 
 
 def k_means(build, folder, clients, ranks, iterations):
-    """Seconds."""
+    """Seconds, and iterations, of which fewer may be made than asked for."""
     words = [f"{build}/src/segmpi", "fit", f"{folder}/{clients}.h5", "-o", f"{folder}/model.h5", *FIT, "--n-init", 1,
              "--max-iter", iterations, "--timing"]
-    return bench.phase(bench.run(*words, ranks=ranks), "k-means")
+    text = bench.run(*words, ranks=ranks)
+    with h5py.File(f"{folder}/model.h5") as model:
+        return bench.phase(text, "k-means"), int(model["kmeans/n_iter"][()])
 
 
 def times(build):
@@ -98,7 +100,8 @@ def times(build):
         few = {name: k_means(build, folder, *work, FEW) for name, work in works.items()}
         for _ in range(bench.RUNS):
             for name, work in works.items():
-                found[name].append((k_means(build, folder, *work, MANY) - few[name]) / (MANY - FEW))
+                (many, made), (short, least) = k_means(build, folder, *work, MANY), few[name]
+                found[name].append((many - short) / (made - least))
     return found
 
 

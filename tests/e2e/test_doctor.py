@@ -52,7 +52,6 @@ def verdict(result, name):
 
 
 @pytest.mark.parametrize("name, env, ranks, expected", [
-    ("OMPI_MCA_fcoll", {"OMPI_MCA_fcoll": "vulcan"}, None, ("note", 0)),
     ("cores", {"OMPI_MCA_mpi_yield_when_idle": "0"}, os.cpu_count() + 1, ("note", 0)),
     ("keepalive", {"SLURM_JOB_ID": "1"}, None, ("note", 0)),
     ("launcher", {"SLURM_STEP_NUM_TASKS": "4"}, None, ("bad", 78)),

@@ -29,7 +29,7 @@ STANDARD = set(
 
 # library: its headers, its names in the code, the folders of src/ that may use it
 LIBRARIES = {
-    "MPI": (r"mpi\.h", r"\bMPIX?_\w+", {"comm", "store"}),
+    "MPI": (r"mpi\.h", r"\bMPIX?_\w+", {"comm"}),
     "HDF5": (r"hdf5(_hl)?\.h|H5\w+\.h", r"\bH5[A-Z]{1,2}_?\w+|\b(hid|herr|hsize|htri)_t\b", {"store"}),
     "xxHash": (r"xxh(ash|3)\.h", r"\bXXH\w+", {"store"}),
     "BLAS, LAPACK": (r"(cblas|lapacke|lapack)\.h", r"\b(cblas|LAPACKE|openblas)_\w+", {"kernel"}),
@@ -40,8 +40,6 @@ LIBRARIES = {
     "OpenSSL": (r"openssl/\w+\.h", r"\b(EVP|HMAC|RAND)_\w+", {"table"}),
     "argp": (r"argp\.h", r"\bargp_\w+|\bstruct argp\b", {"cli"}),
 }
-# store/ hands the communicator to HDF5 and does nothing else with MPI
-STORE_MPI = {"MPI_Comm", "MPI_Info", "MPI_INFO_NULL"}
 
 LEAVES = r"\b(exit|_exit|_Exit|quick_exit|abort|MPI_Abort|longjmp)\s*\("
 # probe.c: a child process
@@ -122,8 +120,7 @@ def check_names(top, path):
     for library, (_, names, folders) in LIBRARIES.items():
         for line, match in matches(names, code):
             name = match.group()
-            passed_on = library == "MPI" and here == "store" and name not in STORE_MPI
-            if here not in folders or passed_on:
+            if here not in folders:
                 yield path, line, f"{name}: {library} does not belong here"
     for line, match in matches(LEAVES, code):
         if str(path) not in MAY_LEAVE:

@@ -23,7 +23,7 @@ PLANTS = [
     ("layers", "src/cli/cmd_fit.c", '#include "prep_internal.h"\n', "'prep_internal.h' is not in src/cli/"),
     ("layers", "src/cli/cmd_fit.c", '#include "../prep/prep_internal.h"\n', "for its own folder only"),
     ("layers", "tests/unit/test_prep.c", '#include "../../src/prep/prep_internal.h"\n', "for its own folder only"),
-    ("layers", "src/prep/prep_fit.c", "#include <mpi.h>\n", "<mpi.h>: MPI belongs to comm and store/"),
+    ("layers", "src/prep/prep_fit.c", "#include <mpi.h>\n", "<mpi.h>: MPI belongs to comm/"),
     ("layers", "src/comm/rows.c", "#include <hdf5.h>\n", "<hdf5.h>: HDF5 belongs to store/"),
     ("layers", "src/table/table_find.c", "#include <cblas.h>\n", "BLAS, LAPACK belongs to kernel/"),
     ("layers", "src/table/table_find.c", "#include <immintrin.h>\n", "intrinsics belongs to kernel/"),
