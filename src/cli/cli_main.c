@@ -86,7 +86,9 @@ int seg_cli_main(int argc, char **argv)
 
     cli_process_prepare();
     seg_status status = run(argc, argv, &session);
-    if (status != SEG_OK && seg_error_rank() == 0)
+    /* Before there is a communicator a rank may be alone with its failure, if memory is short. */
+    bool alone = !session.comm && status == SEG_ERR_MEMORY;
+    if (status != SEG_OK && (seg_error_rank() == 0 || alone))
         seg_error_print(session.command ? session.command->name : NULL, shows_place(&session));
     if (status != SEG_OK && !session.comm) cli_process_yield();
     seg_comm_close(session.comm);
