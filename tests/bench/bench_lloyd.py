@@ -2,10 +2,10 @@
 
 BUILD is a build folder (build/ci, say); SHAPE a name of SHAPES.  All start from the same centers on the same prepared
 clients in float32.  A run of many iterations less a run of one: reading, preparing, seeding and labelling cancel out; where
-a run ends early, as nobody moves any more, the iterations that were made count.  Runs alternate in one session; segmpi's
-run of one iteration, a small part of what is measured, is made once.  No figure is shown unless the costs after the last
-iteration agree to 1e-4; for d = 17, k = 8 labels are also compared with scikit-learn's in float64, on one thread: a serial
-OpenBLAS is not safe under its threads.  The read bandwidth is that of as many processes as ranks, in the same run.
+a run ends early, as nobody moves any more, the iterations that were made count.  Runs alternate in one session.  No
+figure is shown unless the costs after the last iteration agree to 1e-4; for d = 17, k = 8 labels are also compared with
+scikit-learn's in float64, on one thread: a serial OpenBLAS is not safe under its threads.  The read bandwidth is that of
+as many processes as ranks, in the same run.
 
 Heat takes some hundred times as long: it has fewer clients and iterations, for itself."""
 
@@ -98,9 +98,8 @@ def measure(build, name, folder):
     np.save(f"{folder}/z.npy", z)
     np.save(f"{folder}/start.npy", start)
     seconds, versions, absent = {"segmpi": []}, {}, []
-    one = segmpi_run(binary, folder, k, 1)[0]
     for _ in range(bench.RUNS):
-        many, made, cost = segmpi_run(binary, folder, k, iterations)
+        one, (many, made, cost) = segmpi_run(binary, folder, k, 1)[0], segmpi_run(binary, folder, k, iterations)
         seconds["segmpi"].append((many - one) / (made - 1))
         for peer in [peer for peer in bars if peer not in absent]:
             try:
