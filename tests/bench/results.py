@@ -15,7 +15,7 @@ set datafile separator "\\t"
 set logscale x 2
 set xlabel "times as fast as the peer"
 set ytics nomirror
-set xtics nomirror
+set xtics nomirror 4
 set border 3
 set grid xtics lc rgb "#dddddd"
 set yrange [-0.7:{last}]
