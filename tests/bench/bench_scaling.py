@@ -91,16 +91,15 @@ def k_means(build, folder, clients, ranks, iterations):
 
 
 def times(build):
-    """The short runs are made once, the long ones in turn."""
+    """Short and long runs in turn."""
     works = {"strong 1": ("all", 1), "strong 2": ("all", 2), "weak 1": ("half", 1)}
     found = {name: [] for name in works}
     with tempfile.TemporaryDirectory() as folder:
         for name, n in ("all", CLIENTS), ("half", CLIENTS // 2):
             bench.run(f"{build}/src/segmpi", "generate", n, "-o", f"{folder}/{name}.h5", "--quiet", ranks=2)
-        few = {name: k_means(build, folder, *work, FEW) for name, work in works.items()}
         for _ in range(bench.RUNS):
             for name, work in works.items():
-                (many, made), (short, least) = k_means(build, folder, *work, MANY), few[name]
+                (short, least), (many, made) = (k_means(build, folder, *work, count) for count in (FEW, MANY))
                 found[name].append((many - short) / (made - least))
     return found
 

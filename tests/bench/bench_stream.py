@@ -1,7 +1,7 @@
 """bench_stream.py BUILD [MILLIONS]: iterations over clients in a scratch file beside reading that many bytes.
 
 BUILD is a build folder, MILLIONS of clients (4), on one rank.  A fit with the smallest --memory-limit that works, which is less
-than the table: a run of 22 iterations less one of 2, which is made once.  segmpi drops what a pass leaves behind from the page
+than the table: a run of 22 iterations less one of 2, in turn; iterations that were made count.  segmpi drops what a pass leaves behind from the page
 cache, so every pass reads from the disk; the raw reading is of a file of the same size in the same folder, dropped from the
 page cache before, by read() in pieces of 4 MiB.  Both alternate.  The memory is the largest that the system has seen of the
 process."""
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import bench_common as bench
+import h5py
 
 FIT = ["-k", 8, "--n-init", 1, "--no-swaps", "--tol", 0, "--stability", 0, "--outliers", "none", "--force", "--quiet"]
 
@@ -32,7 +33,7 @@ def read_all(path):
 
 
 def fit(binary, folder, limit, iterations):
-    """seconds of k-means, and bytes that the process has held at most"""
+    """seconds of k-means, iterations that were made, and bytes that the process has held at most"""
     words = [binary, "fit", f"{folder}/clients.h5", "-o", f"{folder}/model.h5", *FIT, "--max-iter", iterations,
              "--memory-limit", limit, "--timing"]
     process = subprocess.Popen([str(word) for word in words], env=bench.environment(), stdout=subprocess.DEVNULL,
@@ -45,7 +46,8 @@ def fit(binary, folder, limit, iterations):
         except OSError:
             pass
         time.sleep(0.02)
-    return bench.phase(process.stderr.read(), "k-means"), peak * 1.024
+    with h5py.File(f"{folder}/model.h5") as model:
+        return bench.phase(process.stderr.read(), "k-means"), int(model["kmeans/n_iter"][()]), peak * 1.024
 
 
 def main():
@@ -61,11 +63,11 @@ def main():
             piece = random.Random(0).randbytes(1 << 20)
             for _ in range(n * 68 >> 20):
                 file.write(piece)
-        seconds, peak, few = {"segmpi": [], "reading as many bytes": []}, 0, fit(binary, folder, limit, 2)[0]
+        seconds, peak = {"segmpi": [], "reading as many bytes": []}, 0
         for _ in range(bench.RUNS):
             seconds["reading as many bytes"].append(read_all(f"{folder}/raw"))
-            many, held = fit(binary, folder, limit, 22)
-            seconds["segmpi"].append((many - few) / 20)
+            (few, least, _), (many, made, held) = fit(binary, folder, limit, 2), fit(binary, folder, limit, 22)
+            seconds["segmpi"].append((many - few) / (made - least))
             peak = max(peak, held)
     rate = n * 68 / statistics.median(seconds["segmpi"]) / 1e9
     bench.record(f"iteration over a scratch file, {n:,} clients, 1 rank", seconds, {"reading as many bytes": 0.8},
