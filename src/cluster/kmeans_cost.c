@@ -47,13 +47,11 @@ static void add_column(const seg_matrix *m, int t, int64_t first, int64_t n, int
 
 seg_status kmeans_totals_fit(seg_comm *comm, const seg_matrix *m, kmeans_totals *totals)
 {
-    seg_status status = SEG_OK;
     seg_exact squares = { 0 };
-    int64_t *sum = NULL, n = m->total_weight;
-    double *mean = NULL;
+    int64_t *sum, n = m->total_weight;
 
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(m->d, sizeof *sum, &sum)));
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(m->d, sizeof *mean, &mean)));
+    SEG_TRY(seg_agree(comm, seg_alloc(2 * (int64_t)m->d, sizeof *sum, &sum)));
+    double *mean = (double *)(void *)(sum + m->d);
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
         int64_t some = seg_matrix_block(m, tile);
         for (int t = 0; t < m->d; t++)
@@ -66,10 +64,8 @@ seg_status kmeans_totals_fit(seg_comm *comm, const seg_matrix *m, kmeans_totals 
         mean[t] = ldexp((double)sum[t], -m->grid[t]) / (double)n;
     totals->squares[0] = seg_exact_value(&squares, &totals->squares[1]);
     totals->inertia = kmeans_inertia(m, totals, 1, mean, sum, &n);
-done:
     seg_free(sum);
-    seg_free(mean);
-    return status;
+    return SEG_OK;
 }
 
 double kmeans_inertia(const seg_matrix *m, const kmeans_totals *totals, int k,

@@ -177,20 +177,19 @@ seg_status seg_kmeans_assign(seg_comm *comm, const seg_kernels *kernels, const s
                              const double *centers, int32_t *label, float *distance, float *margin,
                              int64_t *n_redone)
 {
-    seg_status status = SEG_OK;
-    seg_kmeans given = {
-        .n_clusters = k, .d = m->d, .label = label, .distance = distance, .margin = margin
-    };
-    int64_t *sums = NULL;
+    const int64_t cells = (int64_t)k * m->d, size = kmeans_delta_size(k, m->d);
+    int64_t *sums;
 
-    SEG_TRY_OR_DONE(
-        seg_agree(comm, seg_alloc((int64_t)k * m->d, sizeof *centers, &given.cluster_centers)));
-    memcpy(given.cluster_centers, centers, (size_t)(k * m->d) * sizeof *centers);
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(kmeans_delta_size(k, m->d), sizeof *sums, &sums)));
-    SEG_TRY_OR_DONE(kmeans_label(comm, kernels, m, &given, sums));
+    SEG_TRY(seg_agree(comm, seg_alloc(size + cells, sizeof *sums, &sums)));
+    seg_kmeans given = { .n_clusters = k,
+                         .d = m->d,
+                         .cluster_centers = (double *)(void *)(sums + size),
+                         .label = label,
+                         .distance = distance,
+                         .margin = margin };
+    memcpy(given.cluster_centers, centers, (size_t)cells * sizeof *centers);
+    seg_status status = kmeans_label(comm, kernels, m, &given, sums);
     *n_redone = given.n_redone;
-done:
-    seg_free(given.cluster_centers);
     seg_free(sums);
     return status;
 }

@@ -40,7 +40,9 @@ int seg_findings_bad(const seg_findings *findings)
 void seg_doctor_conclude(seg_comm *comm, seg_findings *findings, const char *name, seg_status local,
                          seg_verdict failed, const char *value)
 {
-    if (seg_agree(comm, local) == SEG_OK)
+    seg_status status = seg_agree(comm, local);
+
+    if (status == SEG_OK)
         seg_findings_add(findings, name, SEG_VERDICT_FINE, value, NULL);
     else
         seg_findings_add(findings, name, failed, "failed", seg_error_get()->text);

@@ -157,7 +157,7 @@ static bool add_gradient(int64_t n, const float *gradient, int64_t *sum)
 }
 
 /* Local.  This rank's micro-blocks of a batch whose values are x [rows][d]. */
-static void add_batch(seg_comm *comm, training *t, int64_t rows, const float *x)
+static void add_batch(const seg_comm *comm, training *t, int64_t rows, const float *x)
 {
     const seg_ae_opts *opts = &t->ae->opts;
     int64_t n_params = t->ae->n_params, d = opts->width[0];

@@ -122,7 +122,7 @@ static void learn_covariance(seg_comm *comm, const seg_matrix *m, workspace *w, 
 }
 
 /* Local: rank 0 computes, so that different CPUs cannot disagree. */
-static seg_status decompose(seg_comm *comm, int d, workspace *w)
+static seg_status decompose(const seg_comm *comm, int d, workspace *w)
 {
     if (seg_comm_rank(comm) != 0) return SEG_OK;
 

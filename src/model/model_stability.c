@@ -40,26 +40,6 @@ static void stability_release(stability *s)
     seg_free(s->n_values);
 }
 
-/* Local. */
-static seg_status stability_init(stability *s, int size)
-{
-    const seg_matrix *m = &s->sample;
-    int64_t n = m->rows.total, n_k = s->elbow->sweep.n_k, k_max = s->elbow->k_max;
-
-    SEG_TRY(seg_fault("stability_alloc", SEG_ERR_MEMORY));
-    SEG_TRY(seg_matrix_init(&s->drawn, m->rows, m->d, m->grid, m->max_abs));
-    SEG_TRY(seg_alloc(n, sizeof *s->is_drawn, &s->is_drawn));
-    SEG_TRY(seg_alloc(n, sizeof *s->weight, &s->weight));
-    SEG_TRY(seg_alloc(n_k * n, sizeof *s->label, &s->label));
-    SEG_TRY(seg_alloc(n, sizeof *s->again, &s->again));
-    SEG_TRY(seg_alloc(k_max * k_max, sizeof *s->table, &s->table));
-    SEG_TRY(seg_alloc(size * n_k * k_max, sizeof *s->jaccard, &s->jaccard));
-    SEG_TRY(seg_alloc(n_k * k_max, sizeof *s->n_values, &s->n_values));
-    for (int64_t i = 0; i < n; i++)
-        s->weight[i] = (i > 0 ? s->weight[i - 1] : 0) + seg_matrix_weight(m, i);
-    return SEG_OK;
-}
-
 /* Local.  Labels of the sample by the centers of k number i of a sweep. */
 static seg_status assign(const stability *s, const seg_sweep *sweep, int i, int32_t *label)
 {
@@ -77,6 +57,26 @@ static seg_status label_sample(const stability *s)
     for (int i = 0; i < sweep->n_k; i++)
         SEG_TRY(assign(s, sweep, i, s->label + i * s->sample.rows.total));
     return SEG_OK;
+}
+
+/* Local. */
+static seg_status stability_init(stability *s, int size)
+{
+    const seg_matrix *m = &s->sample;
+    int64_t n = m->rows.total, n_k = s->elbow->sweep.n_k, k_max = s->elbow->k_max;
+
+    SEG_TRY(seg_fault("stability_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_matrix_init(&s->drawn, m->rows, m->d, m->grid, m->max_abs));
+    SEG_TRY(seg_alloc(n, sizeof *s->is_drawn, &s->is_drawn));
+    SEG_TRY(seg_alloc(n, sizeof *s->weight, &s->weight));
+    SEG_TRY(seg_alloc(n_k * n, sizeof *s->label, &s->label));
+    SEG_TRY(seg_alloc(n, sizeof *s->again, &s->again));
+    SEG_TRY(seg_alloc(k_max * k_max, sizeof *s->table, &s->table));
+    SEG_TRY(seg_alloc(size * n_k * k_max, sizeof *s->jaccard, &s->jaccard));
+    SEG_TRY(seg_alloc(n_k * k_max, sizeof *s->n_values, &s->n_values));
+    for (int64_t i = 0; i < n; i++)
+        s->weight[i] = (i > 0 ? s->weight[i - 1] : 0) + seg_matrix_weight(m, i);
+    return label_sample(s);
 }
 
 /* The first client whose weights up to it exceed `at`. */
@@ -134,6 +134,7 @@ static seg_status run_bootstrap(stability *s, int b, double *jaccard)
     seg_status status = SEG_OK;
     seg_sweep sweep = { 0 };
 
+    SEG_TRY(seg_fault("stability_draw", SEG_ERR_MEMORY));
     draw(s, b);
     SEG_TRY_OR_DONE(seg_sweep_run(s->self, s->kernels, &s->drawn, s->opts, &sweep));
     for (int i = 0; i < sweep.n_k; i++) {
@@ -223,7 +224,6 @@ seg_status model_stability(seg_comm *comm, const seg_kernels *kernels, const seg
     SEG_TRY_OR_DONE(
         seg_matrix_sample(comm, m, SEG_ELBOW_SAMPLE, opts->sweep.kmeans.seed, &s.sample));
     SEG_TRY_OR_DONE(seg_agree(comm, stability_init(&s, size)));
-    SEG_TRY_OR_DONE(seg_agree(comm, label_sample(&s)));
     SEG_TRY_OR_DONE(run_all(comm, &s, opts->sweep.kmeans.keeper, elbow));
     finish(&s, elbow);
 done:

@@ -76,7 +76,8 @@ static seg_status read_rows(scorer *s, seg_input *in, int64_t first, int64_t end
 }
 
 /* Local.  The rows of the next rank. */
-static seg_status read_back(seg_comm *comm, scorer *s, const seg_output *out, score_sums *sums)
+static seg_status read_back(const seg_comm *comm, scorer *s, const seg_output *out,
+                            score_sums *sums)
 {
     const int size = seg_comm_size(comm), peer = (seg_comm_rank(comm) + 1) % size;
     const seg_rows rows = seg_rows_of(seg_table_rows(s->scoring->table).total, peer, size);

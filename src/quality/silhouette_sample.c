@@ -53,13 +53,13 @@ seg_status seg_silhouette_sample(seg_comm *comm, const seg_matrix *m, int k, con
 {
     seg_status status = SEG_OK;
     const seg_random key = { .seed = seed, .purpose = SEG_RANDOM_SAMPLE };
-    int64_t *before = NULL, *rows = NULL, *row = NULL, count, bytes;
+    int64_t *before = NULL, *rows, *row = NULL, count, bytes;
     int32_t *drawn = NULL;
 
     *sample = (seg_matrix) { 0 };
     *sample_label = NULL;
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(k, sizeof *before, &before)));
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(k, sizeof *rows, &rows)));
+    SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(2 * (int64_t)k, sizeof *before, &before)));
+    rows = before + k;
     memset(size, 0, (size_t)k * sizeof *size);
     for (int64_t i = 0; i < m->rows.count; i++) {
         int32_t weight = seg_matrix_weight(m, i);
@@ -81,7 +81,6 @@ done:
         *sample_label = NULL;
     }
     seg_free(before);
-    seg_free(rows);
     seg_free(row);
     seg_free(drawn);
     return status;

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "segmpi/doctor_files.h"
-#include "segmpi/memory.h"
 #include "segmpi/text.h"
 #include "store_internal.h"
 
@@ -29,7 +28,7 @@ typedef struct canary {
     seg_comm *comm;
     seg_findings *findings;
     char output[4096], plain[4096], second[4096];
-    int64_t *x; /* [ROWS] */
+    int64_t x[ROWS];
 } canary;
 
 /* ---- an output ---- */
@@ -112,7 +111,7 @@ static void check_locks(canary *c)
 
     if (rank == 0 && (file = create_locked(c->plain)) < 0)
         local = SEG_FAIL(SEG_ERR_IO, "cannot lock a file: %s", strerror(errno));
-    local = seg_agree(c->comm, local);
+    seg_barrier(c->comm);
     if (local == SEG_OK && rank == seg_comm_size(c->comm) - 1) local = try_lock(c->plain);
     seg_doctor_conclude(c->comm, c->findings, "locks", local, SEG_VERDICT_NOTE,
                         "a lock keeps others out");
@@ -220,7 +219,6 @@ void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *finding
     bool root = seg_comm_rank(comm) == 0;
     seg_status status = name_files(&c, folder);
 
-    if (status == SEG_OK) status = seg_agree(comm, seg_alloc(ROWS, sizeof *c.x, &c.x));
     if (root) remove_stale(folder);
     if (root) tell_room(&c, folder);
     if (status == SEG_OK) status = write_output(&c);
@@ -243,5 +241,4 @@ void seg_doctor_folder(seg_comm *comm, const char *folder, seg_findings *finding
         (void)unlink(c.plain);
         (void)unlink(c.second);
     }
-    seg_free(c.x);
 }

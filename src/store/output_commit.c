@@ -31,7 +31,8 @@ static seg_status check_runs(const row_array *a, int64_t n, row_run *run, bool p
 }
 
 /* The next rank's runs are this rank's to read back. */
-static seg_status keep_peer(seg_comm *comm, row_array *a, const int64_t *n_of, const row_run *run)
+static seg_status keep_peer(const seg_comm *comm, row_array *a, const int64_t *n_of,
+                            const row_run *run)
 {
     int peer = (seg_comm_rank(comm) + 1) % seg_comm_size(comm);
 
@@ -160,7 +161,7 @@ static seg_status read_back_rows(seg_input *in, const row_array *a)
 
 /* Local.  Reads what other ranks have written, through a file of its own: the next rank's rows; and
  * rank 1 what rank 0 has written besides, with the eyes of a reader who knows nothing. */
-static seg_status read_back(seg_comm *comm, const seg_output *out)
+static seg_status read_back(const seg_comm *comm, const seg_output *out)
 {
     const bool whole = seg_comm_rank(comm) == 1 % seg_comm_size(comm);
     seg_input *in = NULL;

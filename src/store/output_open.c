@@ -26,7 +26,7 @@ static seg_status create_file(seg_output *out)
 }
 
 /* Local, every rank. */
-static seg_status output_new(seg_comm *comm, const char *path, bool force, seg_output **made)
+static seg_status output_new(const seg_comm *comm, const char *path, bool force, seg_output **made)
 {
     SEG_TRY(seg_fault("store_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(1, sizeof **made, made));

@@ -38,15 +38,20 @@ static void counting_release(counting *c)
  * large until they are dropped. */
 static seg_status counting_init(counting *c, int64_t most)
 {
-    seg_rows rows = c->rows;
     int size = seg_comm_size(c->comm);
+    seg_shape shape;
 
-    c->n_parts = (uint64_t)(rows.total / (most * size) + 1);
-    c->room = 2 * (rows.total / (int64_t)c->n_parts / size) + SEG_BLOCK_ROWS;
+    SEG_TRY(seg_fault("ids_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_input_shape(c->in, SEG_IDS, &shape));
+    const int64_t total = shape.dim[0];
+    c->type = shape.type;
+    c->id_size = seg_type_size(shape.type, shape.width);
+    c->rows = seg_rows_of(total, seg_comm_rank(c->comm), size);
+    c->n_parts = (uint64_t)(total / (most * size) + 1);
+    c->room = 2 * (total / (int64_t)c->n_parts / size) + SEG_BLOCK_ROWS;
     c->chunk = SHARED / size / SEG_BLOCK_ROWS * SEG_BLOCK_ROWS;
     if (c->chunk < SEG_BLOCK_ROWS) c->chunk = SEG_BLOCK_ROWS;
     if (c->chunk > SEG_SLICE_ROWS) c->chunk = SEG_SLICE_ROWS;
-    SEG_TRY(seg_fault("ids_alloc", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(c->chunk, (size_t)c->id_size, &c->ids));
     SEG_TRY(seg_alloc(c->chunk, sizeof *c->mine, &c->mine));
     return seg_alloc(c->room, sizeof *c->owned, &c->owned);
@@ -145,15 +150,10 @@ static seg_status count_all(counting *c)
 seg_status seg_ids_repeated(seg_comm *comm, seg_input *in, int64_t most, int64_t *repeated)
 {
     counting c = { .comm = comm, .in = in };
-    seg_shape shape = { 0 };
     seg_status status = SEG_OK;
 
     *repeated = 0;
     seg_phase_begin("comparing ids");
-    SEG_TRY_OR_DONE(seg_agree(comm, seg_input_shape(in, SEG_IDS, &shape)));
-    c.type = shape.type;
-    c.id_size = seg_type_size(shape.type, shape.width);
-    c.rows = seg_rows_of(shape.dim[0], seg_comm_rank(comm), seg_comm_size(comm));
     SEG_TRY_OR_DONE(seg_agree(comm, counting_init(&c, most)));
     SEG_TRY_OR_DONE(count_all(&c));
     *repeated = c.repeated;
