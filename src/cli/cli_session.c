@@ -129,6 +129,7 @@ seg_status cli_inputs_probe(const cli_session *session)
     const cli_option *rows[CLI_MAX_ROWS];
     int n = cli_rows_of(session->command, rows);
 
+    SEG_TRY(seg_fault("inputs_probe", SEG_ERR_IO));
     for (int i = 0; i < session->n_arguments; i++)
         SEG_TRY(seg_input_probe(session->arguments[i]));
     for (int i = 0; i < n; i++) {

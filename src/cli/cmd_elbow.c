@@ -118,6 +118,7 @@ static seg_status read_elbow(seg_model *model)
 {
     seg_input *in = NULL;
 
+    SEG_TRY(seg_fault("elbow_done", SEG_ERR_IO));
     SEG_TRY(seg_input_open(opts.output, &in));
     seg_status status = seg_elbow_read(in, model);
     seg_input_close(in);

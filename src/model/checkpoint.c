@@ -142,7 +142,7 @@ static seg_status read_part(seg_checkpoint *c, const char *name, int n, const se
 /* Collective.  All that is remembered, as the next generation. */
 static seg_status write_generation(seg_comm *comm, seg_checkpoint *c)
 {
-    seg_status status = SEG_OK;
+    seg_status status = SEG_OK, local = SEG_OK;
     seg_output *out = NULL;
     char *path = NULL;
     int generation = c->generation + 1;
@@ -156,8 +156,8 @@ static seg_status write_generation(seg_comm *comm, seg_checkpoint *c)
     c->is_new = false;
     c->has_file = true;
     seg_log_detail("checkpoint '%s'", path);
-    if (c->root) status = checkpoint_prune(c->output, CHECKPOINT_KEPT);
-    status = seg_agree(comm, status);
+    if (c->root) local = checkpoint_prune(c->output, CHECKPOINT_KEPT);
+    status = seg_agree(comm, local);
 done:
     if (status != SEG_OK && status != SEG_ERR_INTERRUPTED)
         seg_error_while("writing checkpoint %d of '%s'", generation, c->output);

@@ -21,6 +21,7 @@ seg_status checkpoint_path(const char *output, int generation, char **path)
 {
     size_t size = strlen(output) + sizeof SUFFIX + DIGITS;
 
+    SEG_TRY(seg_fault("checkpoint_path", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc((int64_t)size, 1, path));
     (void)snprintf(*path, size, "%s" SUFFIX "%0*d", output, DIGITS, generation);
     return SEG_OK;
@@ -71,6 +72,7 @@ seg_status checkpoint_prune(const char *output, int kept)
         SEG_TRY(checkpoint_below(output, generation, &generation));
         if (generation == 0) return SEG_OK;
         if (n < kept) continue;
+        SEG_TRY(seg_fault("checkpoint_prune", SEG_ERR_IO));
         SEG_TRY(checkpoint_path(output, generation, &path));
         int failed = unlink(path) != 0 && errno != ENOENT ? errno : 0;
         seg_status status = SEG_OK;

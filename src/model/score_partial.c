@@ -78,6 +78,7 @@ static seg_status check_place(const char *path)
 {
     seg_input *in = NULL;
 
+    SEG_TRY(seg_fault("partial_place", SEG_ERR_IO));
     if (access(path, F_OK) != 0) return SEG_OK;
     seg_status status = seg_input_open(path, &in);
     if (status == SEG_OK) status = seg_input_expect(in, FORMAT);
@@ -120,10 +121,12 @@ static seg_status write_small(const scorer *s, int64_t n_blocks, const int64_t *
     return seg_output_array(out, GROUP "max", SEG_FLOAT64, "feature", r->max);
 }
 
-static seg_status alloc_lists(int64_t n_blocks, int64_t **done, int64_t n_counts, int64_t **counts)
+/* Local.  What this rank has failed with goes before what is to be kept. */
+static seg_status start_saving(const scorer *s, int64_t n_blocks, int64_t **done, int64_t n_counts,
+                               int64_t **counts)
 {
+    if (s->last != SEG_OK) return SEG_FAIL(s->last, "scoring failed while it was to stop");
     SEG_TRY(seg_fault("partial_alloc", SEG_ERR_MEMORY));
-
     SEG_TRY(seg_alloc(n_blocks, sizeof **done, done));
     return seg_alloc(n_counts, sizeof **counts, counts);
 }
@@ -137,7 +140,7 @@ static seg_status save(seg_comm *comm, scorer *s, seg_output *out)
     seg_status status = SEG_OK;
     int64_t *done = NULL, *counts = NULL;
 
-    SEG_TRY_OR_DONE(seg_agree(comm, alloc_lists(n_blocks, &done, n_counts, &counts)));
+    SEG_TRY_OR_DONE(seg_agree(comm, start_saving(s, n_blocks, &done, n_counts, &counts)));
     mark_blocks(s, done);
     seg_max_int64(comm, done, n_blocks);
     copy_counts(s, counts, false);
@@ -158,17 +161,14 @@ done:
 seg_status score_partial_save(seg_comm *comm, scorer *s, seg_output *out)
 {
     char reason[32];
-    seg_status status = SEG_OK, local = SEG_OK;
 
     (void)snprintf(reason, sizeof reason, "%s", seg_stop_reason());
     if (s->last == SEG_OK) seg_error_clear(); /* the others' stop; a failure of its own stays */
-    if (s->last != SEG_OK) local = SEG_FAIL(s->last, "scoring failed while it was to stop");
-    SEG_TRY_OR_DONE(seg_agree(comm, local));
-    SEG_TRY_OR_DONE(save(comm, s, out));
-    return SEG_FAIL(SEG_ERR_INTERRUPTED,
-                    "stopped by %s; the same command with --resume goes on from '%s'", reason,
-                    s->scoring->partial_path);
-done:
+    seg_status status = save(comm, s, out);
+    if (status == SEG_OK)
+        return SEG_FAIL(SEG_ERR_INTERRUPTED,
+                        "stopped by %s; the same command with --resume goes on from '%s'", reason,
+                        s->scoring->partial_path);
     seg_error_while("keeping what is scored");
     return status;
 }
@@ -239,6 +239,7 @@ static seg_status load(const seg_comm *comm, scorer *s, seg_output *out)
     seg_input *in = NULL;
     int64_t *done = NULL, *counts = NULL;
 
+    SEG_TRY_OR_DONE(seg_fault("partial_load", SEG_ERR_IO));
     SEG_TRY_OR_DONE(open_partial(s, &in));
     SEG_TRY_OR_DONE(seg_alloc(n_blocks, sizeof *done, &done));
     SEG_TRY_OR_DONE(seg_alloc(n_counts, sizeof *counts, &counts));
@@ -263,7 +264,6 @@ seg_status score_partial_load(seg_comm *comm, scorer *s, seg_output *out)
     const char *path = s->scoring->partial_path;
     bool there = seg_comm_rank(comm) == 0 && access(path, F_OK) == 0;
 
-    SEG_TRY(seg_agree(comm, seg_fault("partial_load", SEG_ERR_IO)));
     seg_bcast(comm, &there, sizeof there);
     if (!there) {
         seg_log_note("a fresh start: there is no '%s'", path);

@@ -292,6 +292,7 @@ static bool enter(join *j, int s, const char *record)
 /* Local. */
 static seg_status enter_all(join *j, int s, int64_t bytes)
 {
+    SEG_TRY(seg_fault("migration_enter", SEG_ERR_IO));
     for (int64_t at = 0; at < bytes; at += j->width + 1)
         if (!enter(j, s, j->received + at))
             return SEG_FAIL(SEG_ERR_IO, "there are more ids than were counted; was a file "

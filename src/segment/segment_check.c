@@ -21,6 +21,7 @@ static seg_status fit_sample(seg_comm *self, const seg_kernels *kernels,
     opts.n_clusters = *k;
     opts.n_init = RESTARTS;
     opts.seed = seed;
+    SEG_TRY(seg_fault("direct_fit", SEG_ERR_MEMORY));
     SEG_TRY(seg_kmeans_fit(self, kernels, &sample->m, &opts, &kmeans));
     *k = kmeans.n_clusters;
     *centers = kmeans.cluster_centers;

@@ -107,6 +107,7 @@ static seg_status count_overlap(const matching *m)
     int64_t rows = seg_table_rows(table).count;
     int width = seg_table_columns(table);
 
+    SEG_TRY(seg_fault("match_rows", SEG_ERR_IO));
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY(seg_table_read(table, at, n, m->x));

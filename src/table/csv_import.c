@@ -157,6 +157,7 @@ static seg_status complain(importer *m, char *text, int64_t *size)
     csv_reader reader;
 
     *size = 0;
+    SEG_TRY(seg_fault("csv_bad_rows", SEG_ERR_IO));
     for (int r = 0; r < seg_comm_rank(m->comm); r++)
         shown += m->starts[r].dropped - m->starts[r].excluded;
     csv_reader_init(&m->plan, mine, &reader);
@@ -446,9 +447,9 @@ static seg_status import_files(importer *m, seg_provenance *provenance, seg_outp
 
     join_names(m->opts, names, sizeof names);
     fill_provenance(m, names, provenance);
-    seg_status status = declare(m, provenance, out);
+    seg_status local = declare(m, provenance, out);
     provenance->input_name = seg_text_base_name(m->plan.paths[0]); /* `names` ends here */
-    SEG_TRY(seg_output_start_rows(m->comm, out, status));
+    SEG_TRY(seg_output_start_rows(m->comm, out, local));
     return write_rows(m, out);
 }
 

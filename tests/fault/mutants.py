@@ -140,8 +140,8 @@ class Bench:
         folder.mkdir(parents=True)
         return folder
 
-    def segmpi(self, *words, ranks):
-        subprocess.run(["mpirun", "-n", str(ranks), self.program, *map(str, words)], env=self.environment, check=True,
+    def segmpi(self, *words, ranks, ok=True):
+        subprocess.run(["mpirun", "-n", str(ranks), self.program, *map(str, words)], env=self.environment, check=ok,
                        capture_output=True)
 
     def start(self, words, folder, fault, env):
@@ -154,7 +154,7 @@ class Bench:
         """a Run of test_faults.py, and the lines of its agreements: (place, rank, status, allocations)"""
         folder = self.mktemp(str(next(self.numbers)))
         log = self.runs / f"{folder.name}.log"
-        found = faults.Run(self.start, folder, command, fault, env={**env, "MUTANT_LOG": str(log)})
+        found = faults.Run(self.start, self.inputs, folder, command, fault, env={**env, "MUTANT_LOG": str(log)})
         lines = [tuple(map(int, line.split())) for line in log.read_text().splitlines()] if log.exists() else []
         return found, lines
 

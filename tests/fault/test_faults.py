@@ -40,32 +40,47 @@ SITES = sites()
 # The command lines that are tried for a site, in this order, if the program has the command, and their outputs.
 OUT, JSON = ["-o", "out.h5"], ["--json", "out.json"]
 FEW = ["-k", "3", "--n-init", "2"]
+ONE = ["-k", "3", "--n-init", "1"]
+SWEEP = ["--k-max", "4", "--n-init", "1"]
 COMMANDS = {
     "import": (["import", "{clients.csv}", *OUT, *JSON, "--missing", "none", "--pseudonymize", "{key}",
                 "--exclude-ids", "{key}"], ["out.h5", "out.json"]),
+    "import of bad rows": (["import", "{bad.csv}", *OUT, "--skip-bad-rows", "1"], ["out.h5"]),
     "generate": (["generate", "5000", *OUT, "--csv", "out.csv"], ["out.h5", "out.csv"]),
     "fit": (["fit", "{clients.h5}", *OUT, *JSON, *FEW, "--schema", "{card_holders.ini}"], ["out.h5", "out.json"]),
     "fit from centers": (["fit", "{clients.h5}", *OUT, "-k", "3", "--init", "{model.h5}"], ["out.h5"]),
     "fit otherwise": (["fit", "{clients.h5}", *OUT, *FEW, "--init", "random", "--impute", "mean", "--scale", "robust"],
                       ["out.h5"]),
     "fit on a code": (["fit", "{clients.h5}", *OUT, *FEW, "--embed", "autoencoder", "--ae-epochs", "1"], ["out.h5"]),
-    "fit with a match": (["fit", "{clients.h5}", *OUT, *FEW, "--match", "{model.h5}"], ["out.h5"]),
+    "fit with a match": (["fit", "{clients.h5}", *OUT, "-k", "5", "--n-init", "2", "--match", "{model.h5}"], ["out.h5"]),
+    "fit with checkpoints": (["fit", "{clients.h5}", *OUT, "-k", "2", "--n-init", "1", "--no-swaps", "--max-iter", "3",
+                              "--checkpoint-interval", "0"], ["out.h5"]),
+    "fit that is done": (["fit", "{clients.h5}", *OUT, *ONE, "--resume"], ["out.h5"]),
     "compare": (["compare", "{scores.h5}", "{scores.h5}", *JSON], ["out.json"]),
     "score": (["score", "{model.h5}", "{clients.h5}", *OUT, *JSON, "--csv", "out.csv", "--pseudonymize", "{key}"],
               ["out.h5", "out.json", "out.csv"]),
     "score that stops": (["score", "{model.h5}", "{clients.h5}", *OUT, "--resume", "--max-seconds", "0.001"],
                          ["out.h5"]),
+    "score that goes on": (["score", "{model.h5}", "{clients.h5}", *OUT, "--resume"], ["out.h5"]),
     "describe": (["describe", "{clients.h5}", *OUT, *JSON], ["out.h5", "out.json"]),
     "describe what is CSV": (["describe", "{clients.csv}", *OUT], ["out.h5"]),
     "elbow": (["elbow", "{clients.h5}", *OUT, *JSON, "--k-max", "4", "--n-init", "2", "--gap", "1",
                "--stability", "1"], ["out.h5", "out.json"]),
     "elbow on a code": (["elbow", "{clients.h5}", *OUT, "--k-max", "2", "--n-init", "1", "--embed", "pca:2"],
                         ["out.h5"]),
+    "elbow that is done": (["elbow", "{clients.h5}", *OUT, *SWEEP, "--resume"], ["out.h5"]),
     "elbow of many": (["elbow", "{many.h5}", *OUT, "--k-max", "2", "--n-init", "1"], ["out.h5"]),
     "fit with an elbow": (["fit", "{clients.h5}", *OUT, "-k", "auto", "--n-init", "2", "--elbow", "{elbow.h5}"],
                           ["out.h5"]),
 }
+# What stands in the folder of a command that goes on: a file of the inputs, and its name there.
+LEFT = {"fit that is done": ("model.h5", "out.h5"), "elbow that is done": ("elbow.h5", "out.h5"),
+        "score that goes on": ("out.h5.partial", "out.h5.partial")}
 FIRST = {"elbow_read": "fit with an elbow", "clients_place": "describe what is CSV", "standard_output": "compare",
+         "fit_done": "fit that is done", "elbow_done": "elbow that is done",
+         "csv_bad_rows": "import of bad rows", "direct_fit": "fit with a match",
+         **dict.fromkeys(["partial_load", "partial_place"], "score that goes on"),
+         **dict.fromkeys(["checkpoint_path", "checkpoint_prune"], "fit with checkpoints"),
          **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
          "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
@@ -95,12 +110,16 @@ def inputs(segmpi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     segmpi("generate", "45000", "-o", folder / "many.h5", "--csv", folder / "clients.csv", ranks=2)
     segmpi("generate", "5000", "-o", folder / "clients.h5", ranks=2)
-    segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", "-k", 3, "--n-init", 1, ranks=2)
-    segmpi("score", folder / "model.h5", folder / "clients.h5", "-o", folder / "scores.h5", ranks=2)
+    segmpi("fit", folder / "clients.h5", "-o", folder / "model.h5", *ONE, ranks=2)
+    words = ["score", folder / "model.h5", folder / "clients.h5", "-o"]
+    segmpi(*words, folder / "scores.h5", ranks=2)
+    segmpi(*words, folder / "out.h5", "--resume", "--max-seconds", "0.001", ranks=2, ok=False)
     (folder / "key").write_text("of pseudonyms and one id that nobody has")
     (folder / "key").chmod(0o600)
     shutil.copy(TOP / "data/schema/card_holders.ini", folder)
-    segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", "--k-max", 4, "--n-init", 1, ranks=2)
+    segmpi("elbow", folder / "clients.h5", "-o", folder / "elbow.h5", *SWEEP, ranks=2)
+    with (folder / "clients.csv").open() as file:
+        (folder / "bad.csv").write_text("".join(next(file) for _ in range(2000)) + "bad\n")
     assert (folder / "clients.csv").stat().st_size > 4 << 20
     return folder
 
@@ -108,10 +127,13 @@ def inputs(segmpi, tmp_path_factory):
 class Run:
     """one run under a fault, in an empty folder or beside old outputs"""
 
-    def __init__(self, start, folder, command, fault, env=None):
+    def __init__(self, start, inputs, folder, command, fault, env=None):
         words, self.outputs = COMMANDS[command]
         self.folder = folder
-        old = int(folder.name) % 2 == 1
+        left, name = LEFT.get(command, ("", ""))
+        if left:
+            shutil.copy(inputs / left, folder / name)
+        old = int(folder.name) % 2 == 1 and name not in self.outputs
         for name in self.outputs if old else []:
             (folder / name).write_text(f"old {name}")
         self.before = self.files()
@@ -164,7 +186,8 @@ class Run:
         assert self.code == code, self.stderr
         assert len(self.messages()) == 1, self.stderr
         assert says in self.messages()[0]
-        files, before = ({n: text for n, text in of.items() if n not in named} for of in (self.files(), self.before))
+        files, before = ({n: text for n, text in of.items() if n not in named and ".checkpoint-" not in n}
+                         for of in (self.files(), self.before))
         assert files == before
         assert self.survivors() == []
 
@@ -197,7 +220,8 @@ def run(environment, program, inputs, tmp_path):
         for folder in folders:
             folder.mkdir(parents=True)
         with ThreadPoolExecutor(3) as pool:
-            return list(pool.map(lambda folder, fault: Run(start, folder, command, fault, **options), folders, faults))
+            return list(pool.map(lambda folder, fault: Run(start, inputs, folder, command, fault, **options), folders,
+                                 faults))
 
     return run_all
 

@@ -355,6 +355,18 @@ static void starting_centers_that_were_tampered_with_are_refused(void **state)
     forget(&held);
 }
 
+/* Nothing is kept then, but nobody waits for the end of a long search either. */
+static void without_a_keeper_a_stop_is_heeded_too(void **state)
+{
+    (void)state;
+
+    seg_stop_limit(1e-9, -1);
+    assert_int_equal(seg_keep(comm, NULL, "", 0, NULL, SEG_ASKS_SAVE), SEG_OK);
+    assert_int_equal(seg_keep(comm, NULL, "", 0, NULL, SEG_ASKS_STOP), SEG_ERR_INTERRUPTED);
+    seg_error_clear();
+    seg_stop_limit(0, -1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(training_goes_on_from_any_batch),
         cmocka_unit_test(so_does_training_that_ends_early),
         cmocka_unit_test(starting_centers_that_were_tampered_with_are_refused),
+        cmocka_unit_test(without_a_keeper_a_stop_is_heeded_too),
     };
 
     if (seg_comm_open(&argc, &argv, &comm) != SEG_OK) return 1;
