@@ -142,7 +142,12 @@ static seg_status choose(seg_table *table, const char *path, const seg_table_opt
         seg_alloc(SEG_SLICE_ROWS,
                   (size_t)(table->source.is_group ? 1 : table->source.n) * sizeof *table->buffer,
                   &table->buffer));
-    return choose_ids(table, path, opts->key);
+    SEG_TRY(choose_ids(table, path, opts->key));
+    /* Who names columns knows them.  Rank 0 has the file open. */
+    if (!table->in || opts->columns || opts->n_features > 0 ||
+        strcmp(seg_input_format(table->in), "clients") == 0)
+        return SEG_OK;
+    return seg_source_warn(table->in, &table->source, table->d, table->column, table->buffer);
 }
 
 /* Of a column in a group. */

@@ -43,5 +43,12 @@ typedef struct seg_source {
  * columns without a name are column_0, column_1, ... */
 seg_status seg_source_find(seg_input *in, const char *dataset, seg_source *source);
 
+/* Local.  Warns of those of its d selected columns, whose names it has and whose numbers in the
+ * file are `column`, that look like the number of the client: whole values in the first block of
+ * rows that stand in order, or that are distinct under a name that says so.  x: room for a block of
+ * its rows, or of a column where it is a group. */
+seg_status seg_source_warn(seg_input *in, const seg_source *source, int d, const int *column,
+                           double *x);
+
 /* Collective.  Rank 0's source to all. */
 seg_status seg_source_bcast(seg_comm *comm, seg_source *source);

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from judge import check_clusters, contents, differences, messages, read_model, read_table
+from judge import check_clusters, contents, differences, messages, read_model, read_table, warnings
 
 ENGINES = [None, "netcdf4"]  # the first is xarray's choice
 
@@ -226,6 +226,24 @@ def test_a_group_of_columns_makes_the_same_model(segmpi, frame, expected, tmp_pa
     result = segmpi("fit", tmp_path / "x.h5", "--dataset", "/clients/", "-o", tmp_path / "m.h5", "-k", 4, "--n-init", 2)
     assert differences(core(tmp_path / "m.h5"), expected) == []
     assert "'text' is not a numeric column" in result.stderr
+
+
+@pytest.mark.parametrize("how", ["matrix", "group"])
+def test_what_looks_like_the_number_of_the_client_is_warned_of(segmpi, tmp_path, how):
+    """in order, or distinct under a name that says so; codes and amounts are neither"""
+    rng = np.random.default_rng(3)
+    columns = {"row": np.arange(2000)[::-1], "Cust_ID": rng.permutation(2000), "region_id": rng.integers(0, 9, 2000),
+               "shuffled": rng.permutation(2000), "share_no": rng.random(2000), "x": rng.normal(size=2000)}
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        if how == "matrix":
+            file["x"] = np.stack(list(columns.values()), axis=1)
+            file["x"].attrs["names"] = list(columns)
+        for name, column in columns.items() if how == "group" else []:
+            file[f"g/{name}"] = column
+    told = warnings(segmpi("describe", tmp_path / "x.h5", ranks=2))
+    assert len(told) == 2 and all("--exclude-columns" in line for line in told)
+    assert {line.split("'")[1] for line in told} == {"row", "Cust_ID"}
+    assert warnings(segmpi("describe", tmp_path / "x.h5", "--exclude-columns", "row,Cust_ID")) == []
 
 
 def test_dataset_chooses_among_several(segmpi, frame, expected, tmp_path):
