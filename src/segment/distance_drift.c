@@ -111,7 +111,14 @@ static seg_status find_targets(seg_comm *comm, counting *c)
 /* Local. */
 static seg_status counting_init(counting *c)
 {
+    seg_shape shape;
+    char clean[100];
+
     SEG_TRY(seg_fault("distances_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_input_shape(c->in, c->path, &shape));
+    if (shape.rank != 1 || shape.dim[0] != c->rows.total)
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' is not one distance for each client", c->path,
+                        seg_text_clean(seg_input_path(c->in), clean, sizeof clean));
     SEG_TRY(seg_alloc(SLICE, sizeof *c->x, &c->x));
     return seg_alloc(TARGETS * HALF, sizeof *c->count, &c->count);
 }

@@ -228,6 +228,8 @@ static void distances_are_those_of_sorting(void **state)
     assert_true(fabs(d.mean - sum / N_OLD) < 1e-12);
     assert_true(fabs(d.median - quantile(sorted, N_OLD, 0.5)) < 1e-12);
     assert_true(fabs(d.p90 - quantile(sorted, N_OLD, 0.9)) < 1e-12);
+    assert_int_equal(seg_distances_read(comm, in, "distance", N_OLD - 1, &d), SEG_ERR_DATA);
+    seg_error_clear();
     assert_int_equal(seg_distances_read(comm, in, "distance", 0, &d), SEG_OK);
     assert_true(isnan(d.mean) && isnan(d.median));
     seg_input_close(in);
