@@ -90,6 +90,8 @@ typedef struct seg_elbow {
 seg_status seg_elbow_run(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                          const seg_elbow_opts *opts, seg_elbow *elbow);
 void seg_elbow_release(seg_elbow *elbow); /* accepts an empty one */
+/* Local.  True if this index (seg_index) was asked for. */
+bool seg_elbow_has(const seg_elbow *elbow, int index);
 
 /* Local.  The choice from the figures of an elbow. */
 seg_elbow_choice seg_elbow_choose(const seg_elbow *elbow);

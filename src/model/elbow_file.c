@@ -47,8 +47,7 @@ static const char *path_of(const char *group, const char *name, path_text path)
     return path;
 }
 
-/* True if the file has this index. */
-static bool has_index(const seg_elbow *elbow, int index)
+bool seg_elbow_has(const seg_elbow *elbow, int index)
 {
     if (index == SEG_INDEX_GAP || index == SEG_INDEX_GAP_ERROR) return elbow->n_references > 0;
     return index != SEG_INDEX_LEAST_STABILITY || elbow->n_bootstraps > 0;
@@ -117,7 +116,7 @@ static seg_status write_indices(const seg_elbow *elbow, const char *group, seg_o
     path_text path;
 
     for (int i = 0; i < SEG_N_INDICES; i++) {
-        if (!has_index(elbow, i)) continue;
+        if (!seg_elbow_has(elbow, i)) continue;
         (void)path_of(group, seg_index_names[i], path);
         SEG_TRY(seg_output_array(out, path, SEG_FLOAT64, "n_clusters", elbow->index[i]));
         SEG_TRY(seg_output_attr_text(out, path, "long_name", seg_index_long_names[i]));
@@ -325,7 +324,7 @@ static seg_status read_figures(seg_input *in, const char *group, seg_elbow *elbo
 
     SEG_TRY(seg_input_attr_double(in, group, "total_inertia", &elbow->sweep.total_inertia));
     for (int i = 0; i < SEG_N_INDICES; i++)
-        if (has_index(elbow, i))
+        if (seg_elbow_has(elbow, i))
             SEG_TRY_OR_DONE(seg_input_array(in, path_of(group, seg_index_names[i], path),
                                             SEG_FLOAT64, n_k, 0, elbow->index[i]));
     SEG_TRY_OR_DONE(seg_input_array(in, path_of(group, "silhouette_clients", path), SEG_INT64, n_k,
@@ -357,18 +356,18 @@ static seg_status read_clusters(seg_input *in, const char *group, seg_elbow *elb
     path_text path;
 
     SEG_TRY_OR_DONE(seg_alloc(k_max * d, sizeof *center, &center));
-    SEG_TRY_OR_DONE(seg_alloc(k_max, sizeof *size, &size));
+    SEG_TRY_OR_DONE(seg_alloc(sweep->n_k * k_max, sizeof *size, &size));
+    SEG_TRY_OR_DONE(seg_input_array(in, path_of(group, "cluster_size", path), SEG_INT64, sweep->n_k,
+                                    k_max, size));
     for (int i = 0; i < sweep->n_k; i++) {
         seg_sweep_fit *fit = &sweep->fit[i];
         size_t k = (size_t)fit->n_clusters;
         SEG_TRY_OR_DONE(
             seg_input_read(in, path_of(group, "cluster_centers", path), SEG_FLOAT64, i, 1, center));
-        SEG_TRY_OR_DONE(
-            seg_input_read(in, path_of(group, "cluster_size", path), SEG_INT64, i, 1, size));
         SEG_TRY_OR_DONE(seg_input_read(in, path_of(group, "restart_inertia", path), SEG_FLOAT64, i,
                                        1, fit->restart_inertia));
         memcpy(fit->cluster_centers, center, k * (size_t)d * sizeof *center);
-        memcpy(fit->cluster_size, size, k * sizeof *size);
+        memcpy(fit->cluster_size, size + i * k_max, k * sizeof *size);
         fit->inertia = elbow->index[SEG_INDEX_INERTIA][i];
         fit->restart_agreement = elbow->index[SEG_INDEX_RESTART_AGREEMENT][i];
     }

@@ -152,11 +152,12 @@ static int panels_of(const page_data *data, int panel[PANELS])
     return n;
 }
 
-static int64_t bin_of(const page_data *data, int segment, int t, int bin)
+/* [SEG_PICTURE_BINS] */
+static const int64_t *bins_of(const page_data *data, int segment, int t)
 {
     const seg_picture *p = &data->model->picture;
 
-    return p->histogram[((int64_t)segment * p->d + t) * SEG_PICTURE_BINS + bin];
+    return &p->histogram[((int64_t)segment * p->d + t) * SEG_PICTURE_BINS];
 }
 
 static double edge_of(const page_data *data, int t, int edge)
@@ -174,8 +175,10 @@ static void add_bins(const page_data *data, int t, page_sheet *sheet)
         sheet_whole(sheet, bin);
         sheet_number(sheet, edge_of(data, t, bin));
         sheet_number(sheet, edge_of(data, t, bin + 1));
-        for (int g = 0; g < data->s->n_segments; g++)
-            sheet_count(sheet, bin_of(data, g, t, bin));
+        for (int g = 0; g < data->s->n_segments; g++) {
+            const int64_t *bins = bins_of(data, g, t);
+            sheet_size(sheet, bins[bin], page_is_withheld(SEG_PICTURE_BINS, bins, bin));
+        }
     }
 }
 
@@ -253,10 +256,11 @@ static void plot_ridge(const page_data *data, page_canvas *c, int t, int g, cons
                        bool is_first)
 {
     double base = p->y + (g + 1) * p->row - 2;
+    const int64_t *bins = bins_of(data, g, t);
     int64_t most = 1;
 
     for (int bin = 0; bin < SEG_PICTURE_BINS; bin++)
-        if (bin_of(data, g, t, bin) > most) most = bin_of(data, g, t, bin);
+        if (bins[bin] > most) most = bins[bin];
     double scale = RIDGE * p->row / (double)most / 2; /* a box has half of it on each side */
     fprintf(c->script,
             "%s skip 1 every ::%d::%d using (%.2f+($2+0.5)*%.4f):(valid(%d)&&column(%d)>0?%.2f-"

@@ -56,8 +56,11 @@ static void tell_elbow(const page_data *data, page_figure *figure)
     for (int i = elbow->k_min; i <= elbow->k_max; i++) {
         sheet_whole(sheet, i);
         sheet_number(sheet, index_of(elbow, SEG_INDEX_INERTIA, i) / (double)elbow->n);
-        for (int j = 0; j < SEG_N_INDICES; j++)
-            sheet_number(sheet, index_of(elbow, (seg_index)j, i));
+        for (int j = 0; j < SEG_N_INDICES; j++) {
+            double value = index_of(elbow, (seg_index)j, i);
+            bool tells = j == SEG_INDEX_SMALLEST_SHARE && value >= 0; /* how many there are */
+            sheet_of_few(sheet, value, tells ? llround(value * (double)elbow->n) : PAGE_FEW);
+        }
     }
 }
 

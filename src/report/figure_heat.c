@@ -218,11 +218,6 @@ const figure_kind figure_clusters = { "clusters", "clusters", has_clusters, tell
 
 /* ---- correlations ---- */
 
-static bool has_correlation(const page_data *data)
-{
-    return data->model->statistics.d > 1;
-}
-
 static double correlation(const page_data *data, int s, int t)
 {
     const seg_describe *d = &data->model->statistics;
@@ -230,18 +225,37 @@ static double correlation(const page_data *data, int s, int t)
     return d->correlation[(int64_t)s * d->d + t];
 }
 
+/* The two columns that go together most; false if no two have a correlation, as constant ones. */
+static bool closest(const page_data *data, int *a, int *b)
+{
+    const int d = data->model->statistics.d;
+    double most = -1;
+
+    for (int s = 0; s < d; s++)
+        for (int t = s + 1; t < d; t++)
+            if (fabs(correlation(data, s, t)) > most) {
+                most = fabs(correlation(data, s, t));
+                *a = s;
+                *b = t;
+            }
+    return most >= 0;
+}
+
+static bool has_correlation(const page_data *data)
+{
+    int a, b;
+
+    return closest(data, &a, &b);
+}
+
 static void tell_correlation(const page_data *data, page_figure *figure)
 {
     const seg_describe *d = &data->model->statistics;
     page_sheet *sheet = &figure->sheet[0];
-    int a = 0, b = 1;
+    int a = 0, b = 0;
     char n[32];
 
-    for (int s = 0; s < d->d; s++)
-        for (int t = s + 1; t < d->d; t++)
-            if (fabs(correlation(data, s, t)) > fabs(correlation(data, a, b)) ||
-                isnan(correlation(data, a, b)))
-                a = s, b = t;
+    (void)closest(data, &a, &b);
     (void)snprintf(figure->title, PAGE_TEXT, "%s and %s go together most (%+.2f)",
                    PAGE_SHORT(d->names[a]), PAGE_SHORT(d->names[b]), correlation(data, a, b));
     (void)snprintf(figure->subtitle, PAGE_TEXT,

@@ -41,6 +41,7 @@ static double middle(const double range[2], int i, int n)
 static void add_density(const page_data *data, page_sheet *sheet)
 {
     const seg_picture *p = &data->model->picture;
+    int64_t size[SEG_SEGMENTS_MAX];
 
     sheet_title(sheet, "pc1");
     sheet_title(sheet, "pc2");
@@ -53,8 +54,9 @@ static void add_density(const page_data *data, page_sheet *sheet)
             sheet_number(sheet, middle(p->y, y, SEG_PICTURE_Y));
             sheet_count(sheet, all_in(p, x, y));
             for (int g = 0; g < p->n_segments; g++)
-                sheet_count(sheet,
-                            p->density[((int64_t)g * SEG_PICTURE_Y + y) * SEG_PICTURE_X + x]);
+                size[g] = p->density[((int64_t)g * SEG_PICTURE_Y + y) * SEG_PICTURE_X + x];
+            for (int g = 0; g < p->n_segments; g++)
+                sheet_size(sheet, size[g], page_is_withheld(p->n_segments, size, g));
         }
 }
 

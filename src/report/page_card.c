@@ -23,19 +23,34 @@ static int64_t sum_of(int n, const int64_t *values)
     return sum;
 }
 
+static int transformed_by(const seg_prep *prep, seg_transform transform)
+{
+    int n = 0;
+
+    for (int t = 0; t < prep->d; t++)
+        n += prep->transform[t] == (int)transform;
+    return n;
+}
+
 static void describe_preparation(const seg_prep *prep, char *text, size_t size)
 {
     static const char *const fills[] = { "the median", "the mean", "a constant" };
     static const char *const scales[] = { "mean 0 and standard deviation 1", "their own units",
                                           "median 0 and interquartile range 1", "0 to 1" };
-    char missing[40], capped[40];
+    const int logs = transformed_by(prep, SEG_TRANSFORM_LOG1P);
+    const int roots = transformed_by(prep, SEG_TRANSFORM_SQRT);
+    char missing[40], capped[40], transformed[120] = "";
 
+    if (logs + roots > 0)
+        (void)snprintf(transformed, sizeof transformed,
+                       "; columns transformed by log(1 + x): %d, by the square root: %d", logs,
+                       roots);
     (void)snprintf(text, size,
-                   "%s missing cells filled with %s; %s cells capped at their bounds; columns "
+                   "%s missing cells filled with %s; %s cells capped at their bounds%s; columns "
                    "scaled to %s",
                    page_count(sum_of(prep->d, prep->missing), missing, sizeof missing),
                    fills[prep->opts.impute],
-                   page_count(sum_of(prep->d, prep->capped), capped, sizeof capped),
+                   page_count(sum_of(prep->d, prep->capped), capped, sizeof capped), transformed,
                    scales[prep->opts.scale]);
 }
 

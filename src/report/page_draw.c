@@ -8,6 +8,8 @@
 #include "report_internal.h"
 #include "segmpi/memory.h"
 
+#define TAIL 32 /* bytes at the end of a picture */
+
 const figure_kind *const figure_kinds[] = {
     &figure_centers,       &figure_plane,       &figure_loadings,  &figure_clusters,
     &figure_distributions, &figure_correlation, &figure_elbow,     &figure_indices,
@@ -114,6 +116,37 @@ static seg_status write_figure(const page_data *data, const figure_kind *kind, c
     return status;
 }
 
+/* gnuplot does not tell of a disk that is full: a picture has its end, or is none. */
+static seg_status check_picture(const char *folder, const char *name, const char *suffix,
+                                const char *end)
+{
+    char path[4096], tail[TAIL] = "";
+    const size_t length = strlen(end);
+    bool whole = false;
+
+    (void)snprintf(path, sizeof path, "%s/figures/%s%s", folder, name, suffix);
+    FILE *file = fopen(path, "rb");
+    if (file && fseek(file, -TAIL, SEEK_END) == 0 && fread(tail, TAIL, 1, file) == 1)
+        for (size_t i = 0; i + length <= TAIL; i++)
+            whole = whole || memcmp(tail + i, end, length) == 0;
+    if (file) (void)fclose(file);
+    if (whole) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_IO, "gnuplot has not drawn '%s%s' to its end; is the disk full?", name,
+                    suffix);
+}
+
+static seg_status check_pictures(const page_data *data, const char *folder)
+{
+    static const char *const ends[][2] = {
+        { ".svg", "</svg>" }, { "-phone.svg", "</svg>" }, { ".png", "IEND" }, { ".pdf", "%%EOF" }
+    };
+
+    for (int i = 0; i < figure_n_kinds; i++)
+        for (int e = 0; e < 4 && figure_kinds[i]->applies(data); e++)
+            SEG_TRY(check_picture(folder, figure_kinds[i]->name, ends[e][0], ends[e][1]));
+    return SEG_OK;
+}
+
 seg_status page_draw(const page_data *data, const char *folder, bool *drawn)
 {
     seg_status status = SEG_OK;
@@ -138,6 +171,7 @@ done:
     if (fclose(all) != 0 && status == SEG_OK)
         status = SEG_FAIL(SEG_ERR_MEMORY, "out of memory while drawing");
     if (status == SEG_OK) status = report_gnuplot_run(script, size, talk, drawn);
+    if (status == SEG_OK && *drawn) status = check_pictures(data, folder);
     free(script);
     seg_free(names);
     return status;
@@ -218,7 +252,7 @@ seg_status page_inline(const page_data *data, const figure_kind *kind, const cha
                    phone ? "-phone" : "");
     in = fopen(path, "r");
     if (!in) {
-        status = SEG_FAIL(SEG_ERR_INTERNAL, "gnuplot has not drawn '%s'", kind->name);
+        status = SEG_FAIL(SEG_ERR_IO, "the drawing of '%s' is gone", kind->name);
         goto done;
     }
     fprintf(out, "<svg class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\"", phone ? "phone" : "wide",

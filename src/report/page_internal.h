@@ -20,7 +20,7 @@
 typedef struct page_origin {
     char model_id[SEG_MODEL_ID], version[100], created[40], input[400], command[2000],
         options[4000], input_fingerprint[40];
-    int64_t seed, rows_read, rows_kept;
+    int64_t seed, rows_read;
 } page_origin;
 
 /* Of a later scoring: counts by segment. */

@@ -4,12 +4,8 @@
 #include <string.h>
 
 #include "page_internal.h"
+#include "report_internal.h"
 #include "segmpi/text.h"
-
-#define STRONGEST 3
-#define Z_SHOWN   0.05
-#define Z_STRONG  0.5
-#define LEAST     0.05 /* share of clients */
 
 /* ---- figures ---- */
 
@@ -187,12 +183,13 @@ static void put_numbers(const page_data *data, FILE *out)
 
 static void put_strongest(const seg_segments *s, int segment, FILE *out)
 {
-    int column[STRONGEST], n = seg_segments_strongest(s, segment, STRONGEST, column);
+    int column[REPORT_STRONGEST];
+    int n = seg_segments_strongest(s, segment, REPORT_STRONGEST, column);
     char mean[40], z[20];
 
     fputs("<ul class=\"traits\">\n", out);
     for (int i = 0; i < n; i++) {
-        if (i > 0 && fabs(z_of(s, segment, column[i])) < Z_SHOWN) break;
+        if (i > 0 && fabs(z_of(s, segment, column[i])) < REPORT_Z_SHOWN) break;
         page_put(out, "<li>@ <b>$</b> <span class=\"small\">$ sd</span></li>\n",
                  s->column[column[i]],
                  page_number(s->mean[(int64_t)segment * s->d + column[i]], mean, sizeof mean),
@@ -201,15 +198,13 @@ static void put_strongest(const seg_segments *s, int segment, FILE *out)
     fputs("</ul>\n", out);
 }
 
-static void put_doubts(const seg_segments *s, int i, double share, FILE *out)
+static void put_doubts(const page_data *data, int i, FILE *out)
 {
-    int column;
+    const char *doubts[REPORT_DOUBTS];
+    int n = report_doubts(data->s, i, data->model->prep.n, doubts);
 
-    if (share < LEAST) page_put(out, "<p class=\"note\">Fewer than 5 % of the clients.</p>\n");
-    if (seg_segments_strongest(s, i, 1, &column) > 0 && fabs(z_of(s, i, column)) < Z_STRONG)
-        page_put(out, "<p class=\"note\">No feature lies more than 0.5 sd from the average.</p>\n");
-    if (s->segment[i].stability < SEG_CHOICE_STABLE)
-        page_put(out, "<p class=\"note\">Not found again reliably in drawn samples.</p>\n");
+    for (int d = 0; d < n; d++)
+        page_put(out, "<p class=\"note\">$</p>\n", doubts[d]);
 }
 
 static void put_card(const page_data *data, int i, FILE *out)
@@ -233,7 +228,7 @@ static void put_card(const page_data *data, int i, FILE *out)
     if (*segment->description) page_put(out, "<p>$</p>\n", segment->description);
     if (*segment->recommendation)
         page_put(out, "<p class=\"advice\">$</p>\n", segment->recommendation);
-    put_doubts(data->s, i, share, out);
+    put_doubts(data, i, out);
     fputs("</div>\n", out);
 }
 
@@ -251,7 +246,9 @@ static void put_cards(const page_data *data, FILE *out)
 
 /* ---- the tree in words ---- */
 
-static void put_leaves(const seg_segments *s, int node, const char *conditions, FILE *out)
+/* The leaves below `node`; size: clients of all leaves, 0 of other nodes. */
+static void put_leaves(const seg_segments *s, const int64_t *size, int node, const char *conditions,
+                       FILE *out)
 {
     const seg_tree_node *n = &s->tree.node[node];
     char text[1024], clients[40], share[20], number[40];
@@ -261,30 +258,34 @@ static void put_leaves(const seg_segments *s, int node, const char *conditions, 
                        *conditions ? ", and " : "", s->column[n->column],
                        side == 0 ? "at most" : "above",
                        page_number(n->threshold, number, sizeof number));
-        put_leaves(s, side == 0 ? n->left : n->right, text, out);
+        put_leaves(s, size, side == 0 ? n->left : n->right, text, out);
     }
     if (n->column >= 0 || n->clients == 0) return;
+    const bool few = page_is_hidden(n->clients);
+    const bool withheld = page_is_withheld(s->tree.n_nodes, size, node);
     page_put(out,
              "<li style=\"border-color:$\"><b>$</b> if @ <span class=\"small\">($ of $ "
              "clients)</span></li>\n",
              canvas_colour(n->segment), s->segment[n->segment].name, conditions,
-             page_is_hidden(n->clients)
-                 ? "few"
-                 : page_percent((double)n->hits / (double)n->clients, share, sizeof share),
-             page_count(n->clients, clients, sizeof clients));
+             few ? "few" : page_percent((double)n->hits / (double)n->clients, share, sizeof share),
+             withheld && !few ? "its" : page_count(n->clients, clients, sizeof clients));
 }
 
 static void put_tree(const page_data *data, FILE *out)
 {
+    const seg_tree *tree = &data->s->tree;
+    int64_t size[SEG_TREE_NODES];
     char share[20];
 
-    if (data->s->tree.n_nodes < 2) return;
+    if (tree->n_nodes < 2) return;
+    for (int i = 0; i < tree->n_nodes; i++)
+        size[i] = tree->node[i].column < 0 ? tree->node[i].clients : 0;
     page_put(out,
              "<section id=\"rules\">\n<h2>Simple rules tell the segment of $ of the clients</h2>\n"
              "<p class=\"sub\">A decision tree of depth three; behind each rule, how many of the "
              "clients whom it fits are in that segment</p>\n<ul class=\"rules\">\n",
-             page_percent(data->s->tree.fidelity, share, sizeof share));
-    put_leaves(data->s, 0, "", out);
+             page_percent(tree->fidelity, share, sizeof share));
+    put_leaves(data->s, size, 0, "", out);
     fputs("</ul>\n</section>\n", out);
 }
 

@@ -4,6 +4,8 @@
 #include "report_internal.h"
 #include "segmpi/report.h"
 
+#define GAPS_MOST 100
+
 static void add_ints(seg_json *to, const char *key, int64_t n, const int64_t *values)
 {
     seg_json *array = seg_json_array();
@@ -107,9 +109,9 @@ static void add_counts(seg_json *to, const char *key, int d, const int64_t *valu
 
 static void add_gaps(seg_json *json, const seg_describe *d)
 {
-    seg_gap gaps[REPORT_GAPS];
+    seg_gap gaps[GAPS_MOST];
     seg_json *all = seg_json_array();
-    int n = seg_describe_gaps(d, REPORT_GAPS, gaps);
+    int n = seg_describe_gaps(d, GAPS_MOST, gaps);
 
     for (int i = 0; i < n; i++) {
         seg_json *one = seg_json_object();

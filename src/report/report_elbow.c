@@ -40,13 +40,6 @@ typedef struct shown {
     const column *column[N_COLUMNS];
 } shown;
 
-static bool is_shown(const seg_elbow *elbow, const column *c)
-{
-    if (c->index == SEG_INDEX_GAP || c->index == SEG_INDEX_GAP_ERROR)
-        return elbow->n_references > 0;
-    return c->index != SEG_INDEX_LEAST_STABILITY || elbow->n_bootstraps > 0;
-}
-
 /* True if no value of the column is better than that of fit number i, and no earlier one as good.
  */
 static bool is_best(const seg_elbow *elbow, const column *c, int i)
@@ -96,7 +89,7 @@ static seg_status print_table(const seg_elbow *elbow)
         name[i] = text[i];
     }
     for (int c = 0; c < N_COLUMNS; c++) {
-        if (!is_shown(elbow, &columns[c])) continue;
+        if (!seg_elbow_has(elbow, columns[c].index)) continue;
         title[s.n] = columns[c].title;
         s.column[s.n++] = &columns[c];
     }
@@ -147,9 +140,10 @@ static void print_notes(const seg_elbow *elbow)
 
 /* ---- the choice ---- */
 
+/* NaN where k is none of the range: a rule names none, or all clients are alike. */
 static double index_at(const seg_elbow *elbow, seg_index index, int k)
 {
-    return k > 0 ? elbow->index[index][k - elbow->k_min] : NAN;
+    return k >= elbow->k_min ? elbow->index[index][k - elbow->k_min] : NAN;
 }
 
 /* "5: the cost curve bends there most ..." */
@@ -267,7 +261,7 @@ static seg_json *fit_json(const seg_elbow *elbow, int i)
     seg_json_add_int(json, "n_clusters", fit->k);
     seg_json_add_int(json, "n_clusters_found", fit->n_clusters);
     for (int c = 0; c < N_COLUMNS; c++)
-        if (is_shown(elbow, &columns[c]))
+        if (seg_elbow_has(elbow, columns[c].index))
             seg_json_add_double(json, seg_index_names[columns[c].index],
                                 elbow->index[columns[c].index][i]);
     seg_json_add_int(json, "silhouette_clients", elbow->silhouette_clients[i]);

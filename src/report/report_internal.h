@@ -11,8 +11,6 @@
 #include "segmpi/json.h"
 #include "segmpi/segment.h"
 
-#define REPORT_GAPS 100 /* gaps that come together, at most */
-
 /* Columns of the terminal on standard output, 100 where there is none. */
 int report_width(void);
 /* A line that opens a part of a report: after an empty line, bold on a terminal. */
@@ -39,6 +37,11 @@ void report_embedding_json(seg_json *json, const seg_embedding *e);
 seg_json *report_sweep_json(const seg_elbow *elbow);
 /* Which k each rule names, and the recommended one. */
 void report_elbow_choice(const seg_elbow *elbow);
+#define REPORT_STRONGEST 3    /* features shown of a segment */
+#define REPORT_Z_SHOWN   0.05 /* below it only the first one is */
+#define REPORT_DOUBTS    3
+/* What makes segment i of n clients hard to act on, in sentences; their number. */
+int report_doubts(const seg_segments *s, int i, int64_t n, const char *doubts[REPORT_DOUBTS]);
 /* Segments of n clients, in words and as JSON; nothing where there are none. */
 void report_segments(const seg_segments *segments, int64_t n);
 void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);

@@ -48,8 +48,7 @@ static seg_status read_origin(seg_input *in, page_origin *o)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         SEG_TRY(read_text(in, texts[i].name, texts[i].text, texts[i].size));
     SEG_TRY(optional(seg_input_attr_int(in, "provenance", "seed", &o->seed)));
-    SEG_TRY(optional(seg_input_attr_int(in, "provenance", "rows_read", &o->rows_read)));
-    return optional(seg_input_attr_int(in, "provenance", "rows_kept", &o->rows_kept));
+    return optional(seg_input_attr_int(in, "provenance", "rows_read", &o->rows_read));
 }
 
 /* Columns by effect, largest first; stable. */

@@ -7,14 +7,11 @@
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
-#define STRONGEST   3 /* features shown */
 #define MARGIN      15
 #define EFFECTS     5  /* columns */
 #define CLUSTERS    12 /* named of one segment */
 #define SHARE_LEAST 0.05
 #define Z_STRONG    0.5
-#define Z_SHOWN     0.05
-#define STABLE      0.75
 
 static const char *const merge_words[] = { "guided by the catalog", "Ward on amounts",
                                            "average linkage on amounts", "k-means on amounts" };
@@ -24,12 +21,13 @@ static const char *const merge_names[] = { "catalog", "ward", "average", "kmeans
 static void print_strongest(const seg_segments *s, int segment)
 {
     char text[1024], mean[32];
-    int column[STRONGEST], n = seg_segments_strongest(s, segment, STRONGEST, column);
+    int column[REPORT_STRONGEST];
+    int n = seg_segments_strongest(s, segment, REPORT_STRONGEST, column);
     size_t used = 0;
 
     for (int i = 0; i < n && used < sizeof text; i++) {
         int at = segment * s->d + column[i];
-        if (i > 0 && fabs(s->z[at]) < Z_SHOWN) break;
+        if (i > 0 && fabs(s->z[at]) < REPORT_Z_SHOWN) break;
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%.250s %s (%+.1f sd)",
                                  i > 0 ? ", " : "", s->column[column[i]],
                                  report_number(s->mean[at], mean, sizeof mean), s->z[at]);
@@ -37,23 +35,24 @@ static void print_strongest(const seg_segments *s, int segment)
     report_paragraph(MARGIN, text);
 }
 
-/* What makes a segment hard to act on. */
-static void print_doubts(const seg_segments *s, int i, double share)
+int report_doubts(const seg_segments *s, int i, int64_t n, const char *doubts[REPORT_DOUBTS])
 {
-    int column;
+    int column, found = 0;
 
-    if (share < SHARE_LEAST)
-        report_paragraph(MARGIN, "Note: fewer than 5 % of the clients are in it.");
+    if ((double)s->segment[i].size < SHARE_LEAST * (double)n)
+        doubts[found++] = "Note: fewer than 5 % of the clients are in it.";
     if (seg_segments_strongest(s, i, 1, &column) > 0 && fabs(s->z[i * s->d + column]) < Z_STRONG)
-        report_paragraph(MARGIN, "Note: no feature lies more than 0.5 sd from the average.");
-    if (s->segment[i].stability < STABLE)
-        report_paragraph(MARGIN, "Note: it is not found again reliably in drawn samples.");
+        doubts[found++] = "Note: no feature lies more than 0.5 sd from the average.";
+    if (s->segment[i].stability < SEG_CHOICE_STABLE)
+        doubts[found++] = "Note: it is not found again reliably in drawn samples.";
+    return found;
 }
 
 static void print_segment(const seg_segments *s, int i, int64_t n)
 {
     const seg_segment *segment = &s->segment[i];
     double share = (double)segment->size / (double)n;
+    const char *doubts[REPORT_DOUBTS];
     char name[256], size[32], was[32] = "";
 
     if (*s->matched && segment->previous < 0) snprintf(was, sizeof was, ", new");
@@ -65,7 +64,8 @@ static void print_segment(const seg_segments *s, int i, int64_t n)
     print_strongest(s, i);
     report_paragraph(MARGIN, segment->description);
     report_paragraph(MARGIN, segment->recommendation);
-    print_doubts(s, i, share);
+    for (int d = 0, found = report_doubts(s, i, n, doubts); d < found; d++)
+        report_paragraph(MARGIN, doubts[d]);
 }
 
 static double percent_above(double cost, double least)

@@ -285,6 +285,13 @@ def test_constant_columns_hold_no_clusters(elbow, tmp_path):
         assert file.attrs["best_silhouette"] == 0 and file.attrs["knee"] == 0
 
 
+def test_clients_that_are_alike_are_one_cluster_whatever_the_range(segmpi, tmp_path):
+    """the k that is recommended then lies outside of it, and no figure is known of it"""
+    clients = put(tmp_path / "c.h5", np.full((50, 3), 7.0))
+    shown = segmpi("elbow", clients, "-o", tmp_path / "e.h5", "--k-min", 7, "--k-max", 7, "--n-init", 1).stdout
+    assert "1: all clients are alike" in shown and "smallest cluster holds less" not in shown
+
+
 def test_more_clusters_than_distinct_clients_repeat_the_last_fit(segmpi, elbow, tmp_path):
     clients = put(tmp_path / "c.h5", np.repeat(heaps(5, 5), 40, axis=0))
     path = elbow(clients, "--outliers", "none", "--k-max", 8, "--n-init", 3, ranks=3)

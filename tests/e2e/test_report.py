@@ -62,7 +62,7 @@ def sheet(path):
     assert len({len(row) for row in rows}) == 1
 
     def value(cell):
-        if cell in ("<10", "NaN"):
+        if cell in ("<10", "not shown", "NaN"):
             return np.nan
         try:
             return float(cell)
@@ -70,6 +70,16 @@ def sheet(path):
             return cell
 
     return {title: [value(row[i]) for row in rows[1:]] for i, title in enumerate(rows[0])}, rows
+
+
+def told(counts):
+    """counts of groups that add up to a number that is known: small ones are NaN, and where there is one, the next too"""
+    shown = np.asarray(counts, float).copy()
+    small = (shown > 0) & (shown < 10)
+    if small.sum() == 1 and (shown >= 10).any():
+        shown[np.argmin(np.where(shown >= 10, shown, np.inf))] = np.nan
+    shown[small] = np.nan
+    return shown
 
 
 # ---- numbers ----
@@ -109,11 +119,12 @@ def test_numbers_beside_figures_are_those_of_the_model(model, report):
     with h5py.File(model) as file:
         names, features = list(file["segments/name"].asstr()), list(file["feature"].asstr())
         density, _ = sheet(figures / "plane_density.tsv")
-        all_cells = file["report/pca_density"][:]
+        cells = np.array([told(cell) for cell in file["report/pca_density"][:].reshape(4, -1).T]).T
+        bins, _ = sheet(figures / "distributions.tsv")
         for g, name in enumerate(names):
-            expected = all_cells[g].ravel().astype(float)
-            expected[(expected > 0) & (expected < 10)] = np.nan
-            assert np.array_equal(density[name], expected, equal_nan=True)
+            assert np.array_equal(density[name], cells[g], equal_nan=True)
+            expected = np.concatenate([told(counts) for counts in file["report/histogram"][g]])
+            assert np.array_equal(bins[name], expected, equal_nan=True)
         points, _ = sheet(figures / "plane_sample.tsv")
         assert np.array_equal(np.c_[points["pc1"], points["pc2"]], file["report/pca_sample"][:])
         assert points["segment"] == file["report/pca_sample_segment"][:].tolist()
@@ -296,6 +307,19 @@ def test_without_gnuplot_there_are_tables_and_a_word_what_to_install(segmpi, mod
         assert f'<section id="{section}"' in page
 
 
+def test_a_picture_without_its_end_is_no_report(segmpi, model, tmp_path):
+    """as a full disk leaves it; gnuplot says nothing then"""
+    gnuplot = tmp_path / "bin/gnuplot"
+    gnuplot.parent.mkdir()
+    gnuplot.write_text(f"#!/bin/sh\n{shutil.which('gnuplot')} \"$@\"\n"
+                       f"find '{tmp_path}' -name clusters.pdf -exec truncate -s -40 {{}} +\n")
+    gnuplot.chmod(0o700)
+    path = {"PATH": f"{gnuplot.parent}:{os.environ['PATH']}"}
+    failed = segmpi("report", model, "-o", tmp_path / "r", env=path, ok=False)
+    assert failed.returncode == 74 and "clusters.pdf" in failed.stderr
+    assert [found.name for found in tmp_path.iterdir()] == ["bin"]
+
+
 def test_it_is_the_same_twice(segmpi, model, report, tmp_path):
     segmpi("report", model, "-o", tmp_path / "again")
     assert (tmp_path / "again/report.html").read_bytes() == (report / "report.html").read_bytes()
@@ -369,12 +393,23 @@ def test_the_page_of_other_models(segmpi, browser, later, tmp_path, table, words
         (tmp_path / "few.csv").write_text("a,b,c\n" + rows)
         source = tmp_path / "few.h5"
         segmpi("import", tmp_path / "few.csv", "-o", source)
+        words = [*words, "--transform", "a=log1p"]
     segmpi("fit", source, "-o", tmp_path / "m.h5", "--n-init", 2, "--stability", 0, *words)
     assert segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r").stderr == ""
     for width in (1280, 390):
         found = browser.open(tmp_path / "r/report.html", width)
         assert found["cut"] == found["wide"] == found["covered"] == found["empty"] == found["said"] == []
         assert found["pictures"] >= 2
+    if table == "few":
+        assert "columns transformed by log(1 + x): 1, by" in (tmp_path / "r/model_card.md").read_text()
+
+
+def test_columns_without_a_correlation_have_no_picture_of_it(segmpi, tmp_path):
+    (tmp_path / "c.csv").write_text("a,b\n" + "".join(f"{i * i % 17},1\n" for i in range(300)))
+    segmpi("fit", tmp_path / "c.csv", "-o", tmp_path / "m.h5", "-k", 3, "--stability", 0)
+    segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r", env={"PATH": str(tmp_path)})
+    page = (tmp_path / "r/report.html").read_text()
+    assert '<section id="centers"' in page and 'id="correlation"' not in page and "go together most" not in page
 
 
 def test_the_page_prints(browser, report, shots):
