@@ -7,6 +7,8 @@
 
 #include "segmpi/error.h"
 
+#define SEG_PROGRAM_BYTES 40000000 /* the program with its libraries, measured; for plans */
+
 /* *out = zeroed memory for `count` elements of `size` bytes, 64-byte aligned, owned by the caller
  * (seg_free).  Blocks of 4 MiB and more ask for huge pages.  count may be 0: *out is then a valid
  * pointer to nothing.  On failure *out is NULL.  `out` is the address of any object pointer. */

@@ -103,6 +103,8 @@ seg_status seg_elbow_read(seg_input *in, seg_model *model);
 seg_status seg_elbow_load(const char *path, seg_model *model);
 /* Local.  Everything but the labels.  `model` is empty on failure. */
 seg_status seg_model_read(seg_input *in, seg_model *model);
+/* Local.  The same from the file `path`; id [SEG_MODEL_ID]: its model_id, filled; may be NULL. */
+seg_status seg_model_load(const char *path, seg_model *model, char *id);
 void seg_model_release(seg_model *model);
 /* Local.  Centers [k][d] of the clusters in scaled features, whatever was clustered; borrowed. */
 const double *seg_model_centers(const seg_model *model);

@@ -37,6 +37,8 @@ seg_status seg_part_publish(seg_part *part);
 /* Removes what was not published. */
 void seg_part_release(seg_part *part);
 
+/* True if the run that has published the file has not released it yet. */
+bool seg_part_is_held(const char *path);
 /* Removes what killed runs have left beside `path`. */
 seg_status seg_part_clean(const char *path);
 

@@ -164,6 +164,15 @@ static seg_status clean_folder(const seg_part *part)
     return status;
 }
 
+bool seg_part_is_held(const char *path)
+{
+    int file = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool held = file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+    if (file >= 0) (void)close(file);
+    return held;
+}
+
 seg_status seg_part_clean(const char *path)
 {
     const seg_part part = { .path = (char *)path };

@@ -7,6 +7,7 @@
 
 #include "cli_internal.h"
 #include "segmpi/memory.h"
+#include "segmpi/part.h"
 #include "segmpi/stop.h"
 
 int cli_clients_argument(const cli_command *command)
@@ -24,7 +25,8 @@ static bool is_csv(cli_session *session, const char *path)
     return found;
 }
 
-/* Rank 0.  What a killed run has left there is replaced, nothing else. */
+/* Rank 0.  What a killed run has left there is replaced, nothing else.  No other run can begin to
+ * import to it meanwhile. */
 static seg_status check_imported(const cli_session *session, const char *path)
 {
     struct stat found, input;
@@ -36,6 +38,12 @@ static seg_status check_imported(const cli_session *session, const char *path)
         if (stat(session->arguments[i], &input) == 0 && input.st_dev == found.st_dev &&
             input.st_ino == found.st_ino)
             return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", path);
+    if (seg_part_is_held(path))
+        return SEG_FAIL(
+            SEG_ERR_CANTCREATE,
+            "'%s' belongs to a run that has not ended; wait for it, or start in another "
+            "folder",
+            path);
     seg_status status = seg_input_open(path, &in);
     if (status == SEG_OK) status = seg_input_expect(in, "clients");
     seg_input_close(in);
@@ -79,10 +87,9 @@ static seg_status import_csv(cli_session *session, const seg_table_opts *wanted,
                              cli_clients *clients)
 {
     const int first = cli_clients_argument(session->command);
-    seg_status status = SEG_OK;
+    seg_status status = SEG_OK, local = SEG_OK;
     seg_provenance provenance;
     seg_csv_opts csv = *session->csv;
-    seg_output *out = NULL;
     char *options = NULL, columns[CLI_PATH];
 
     csv.n_paths = session->n_arguments - first;
@@ -93,12 +100,16 @@ static seg_status import_csv(cli_session *session, const seg_table_opts *wanted,
     SEG_TRY(join((const char *const[3]) { wanted->columns, also, wanted->weights }, columns));
     if (wanted->columns) csv.columns = columns;
     SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
-    SEG_TRY_OR_DONE(seg_output_open(session->comm, clients->path, "clients", true, &out));
+    SEG_TRY_OR_DONE(
+        seg_output_open(session->comm, clients->path, "clients", true, &clients->imported));
+    if (seg_comm_rank(session->comm) == 0) local = check_imported(session, clients->path);
+    SEG_TRY_OR_DONE(seg_agree(session->comm, local));
+    clients->is_imported = true;
     seg_stop_hold(false); /* long, and nothing of it is kept */
-    SEG_TRY_OR_DONE(seg_csv_import(session->comm, &csv, &provenance, out, &clients->csv));
+    SEG_TRY_OR_DONE(
+        seg_csv_import(session->comm, &csv, &provenance, clients->imported, &clients->csv));
     seg_stop_hold(session->command->shared & CLI_STOP);
 done:
-    seg_output_free(out);
     seg_free(options);
     return status;
 }
@@ -114,15 +125,13 @@ seg_status cli_clients_open(cli_session *session, const char *output, const seg_
         return SEG_FAIL(SEG_ERR_NOINPUT, "the name '%.80s...' is too long", argument);
     }
     SEG_TRY(name_imported(output, argument, clients->path));
-    seg_status local =
-        seg_comm_rank(session->comm) == 0 ? check_imported(session, clients->path) : SEG_OK;
-    SEG_TRY(seg_agree(session->comm, local));
-    clients->is_imported = true;
     clients->table.exclude_columns = NULL; /* the import has left them out */
     return import_csv(session, wanted, also, clients);
 }
 
-void cli_clients_release(const cli_session *session, const cli_clients *clients)
+void cli_clients_release(const cli_session *session, cli_clients *clients)
 {
     if (clients->is_imported && seg_comm_rank(session->comm) == 0) (void)unlink(clients->path);
+    seg_output_free(clients->imported);
+    *clients = (cli_clients) { 0 };
 }

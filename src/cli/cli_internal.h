@@ -193,12 +193,11 @@ void cli_process_yield(void);
 seg_status cli_inputs_probe(const cli_session *session);
 /* Collective.  Chooses BLAS kernels (the process may start over), then starts MPI. */
 seg_status cli_session_open(int argc, char **argv, cli_session *session);
-/* Collective with MPI.  Nothing may be written that is an input of the run or that exists without
- * --force, and the folders must be there: SEG_ERR_CANTCREATE before any work.  NULL paths are
- * skipped.  A run with checkpoints that resumes may find its first output: that is looked at later
- * (checkpoint.h). */
-seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs, int n_inputs,
-                             const char *const *inputs);
+/* Collective with MPI.  Nothing may be written that the run reads or that exists without --force,
+ * and the folders must be there: SEG_ERR_CANTCREATE before any work.  The outputs are values of
+ * options; NULL paths are skipped.  A run with checkpoints that resumes may find its first output:
+ * that is looked at later (checkpoint.h). */
+seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs);
 /* Collective.  The result on standard output is complete, or SEG_ERR_IO. */
 seg_status cli_session_flush(cli_session *session);
 /* Collective.  The fields that every command has; *options owned by the caller (seg_free). */
@@ -217,6 +216,7 @@ typedef struct cli_clients {
     char path[CLI_PATH]; /* of the table to open: of CSV .NAME.clients beside the output, or here */
     seg_table_opts table; /* with which it is opened */
     seg_csv_summary csv;
+    seg_output *imported; /* locked as long as it is held: other runs leave the file alone; owned */
 } cli_clients;
 
 /* Where the clients stand in the arguments: the last one that a command must have, and all behind
@@ -227,7 +227,7 @@ int cli_clients_argument(const cli_command *command);
  * To be released in any case, after the table has been closed. */
 seg_status cli_clients_open(cli_session *session, const char *output, const seg_table_opts *wanted,
                             const char *also, cli_clients *clients);
-void cli_clients_release(const cli_session *session, const cli_clients *clients);
+void cli_clients_release(const cli_session *session, cli_clients *clients);
 /* Collective.  What an output says about the clients it comes from; reads the table once. */
 seg_status cli_provenance_table(const cli_session *session, const cli_clients *clients,
                                 seg_table *table, seg_provenance *provenance);

@@ -202,17 +202,34 @@ static bool same_file(const char *path, const struct stat *other)
            found.st_ino == other->st_ino;
 }
 
-static seg_status check_output(const char *path, bool force, int n_inputs,
-                               const char *const *inputs)
+/* A file that the run reads: an argument, or what an option names that is not among the outputs. */
+static bool is_input(const cli_session *session, int n, const char *const *outputs,
+                     const struct stat *file)
+{
+    const cli_option *rows[CLI_MAX_ROWS];
+    int n_rows = cli_rows_of(session->command, rows);
+
+    for (int i = 0; i < session->n_arguments; i++)
+        if (same_file(session->arguments[i], file)) return true;
+    for (int i = 0; i < n_rows; i++) {
+        const char *path = rows[i]->kind == CLI_FILE ? *(const char *const *)rows[i]->value : NULL;
+        for (int o = 0; o < n; o++)
+            if (path == outputs[o]) path = NULL;
+        if (path && same_file(path, file)) return true;
+    }
+    return false;
+}
+
+static seg_status check_output(const cli_session *session, int n, const char *const *outputs,
+                               const char *path, bool force)
 {
     struct stat found;
 
     if (lstat(path, &found) == 0 && S_ISLNK(found.st_mode) && !force)
         return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' exists, as a link; --force replaces it", path);
     if (stat(path, &found) != 0) return check_folder(path);
-    for (int i = 0; i < n_inputs; i++)
-        if (inputs[i] && same_file(inputs[i], &found))
-            return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", path);
+    if (is_input(session, n, outputs, &found))
+        return SEG_FAIL(SEG_ERR_USAGE, "'%s' is an input; choose another output", path);
     if (S_ISDIR(found.st_mode))
         return SEG_FAIL(SEG_ERR_CANTCREATE, "cannot write '%s': it is a folder", path);
     if (!force) return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' exists; --force replaces it", path);
@@ -226,28 +243,25 @@ static bool may_be_done(const cli_session *session, const char *output)
            access(output, F_OK) == 0;
 }
 
-static seg_status check_outputs(bool force, int n, const char *const *outputs, int n_inputs,
-                                const char *const *inputs)
+static seg_status check_outputs(const cli_session *session, int n, const char *const *outputs)
 {
+    bool force = session->shared->force || may_be_done(session, outputs[0]);
+
     SEG_TRY(seg_fault("outputs_check", SEG_ERR_CANTCREATE));
     for (int i = 0; i < n; i++) {
         if (!outputs[i] || strcmp(outputs[i], "-") == 0) continue;
         for (int other = 0; other < i; other++)
             if (outputs[other] && strcmp(outputs[i], outputs[other]) == 0)
                 return SEG_FAIL(SEG_ERR_USAGE, "two outputs are named '%s'", outputs[i]);
-        SEG_TRY(check_output(outputs[i], force, n_inputs, inputs));
+        SEG_TRY(check_output(session, n, outputs, outputs[i], force));
     }
     return SEG_OK;
 }
 
-seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs, int n_inputs,
-                             const char *const *inputs)
+seg_status cli_outputs_check(cli_session *session, int n, const char *const *outputs)
 {
-    seg_status local = SEG_OK;
+    seg_status local = seg_error_rank() == 0 ? check_outputs(session, n, outputs) : SEG_OK;
 
-    if (seg_error_rank() == 0)
-        local = check_outputs(session->shared->force || may_be_done(session, outputs[0]), n,
-                              outputs, n_inputs, inputs);
     return session->comm ? seg_agree(session->comm, local) : local;
 }
 

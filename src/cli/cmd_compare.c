@@ -100,8 +100,7 @@ static seg_status run(cli_session *session)
     seg_status status = SEG_OK, shown = SEG_OK;
     seg_comparison c = { 0 };
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 1, &session->shared->json, session->n_arguments,
-                                      session->arguments));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 1, &session->shared->json));
     SEG_TRY_OR_DONE(seg_compare_run(session->comm, session->arguments, JOIN_MEMORY, &c));
     SEG_TRY_OR_DONE(cli_json_write(session, SEG_OK,
                                    cli_wants_json(session) ? seg_report_compare_json(&c) : NULL));

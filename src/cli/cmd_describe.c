@@ -71,7 +71,8 @@ static void print_plan(const cli_session *session, const seg_table *table,
     seg_fit_plan plan = {
         .n = n,
         .d = d,
-        .memory = seg_describe_memory(n, seg_comm_size(session->comm), d, describe),
+        .memory =
+            SEG_PROGRAM_BYTES + seg_describe_memory(n, seg_comm_size(session->comm), d, describe),
         .output_bytes = seg_describe_bytes(d),
     };
 
@@ -89,8 +90,7 @@ static seg_status run(cli_session *session)
     seg_table *table = NULL;
     seg_describe d = { 0 };
 
-    SEG_TRY_OR_DONE(
-        cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs));
     SEG_TRY_OR_DONE(
         cli_clients_open(session, opts.output, &session->method->table, NULL, &clients));
     SEG_TRY_OR_DONE(seg_table_open(session->comm, clients.path, &clients.table, &table));

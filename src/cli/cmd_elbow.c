@@ -167,8 +167,7 @@ static seg_status run(cli_session *session)
     seg_model model = { 0 };
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(
-        cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs));
     SEG_TRY_OR_DONE(
         cli_clients_open(session, opts.output, &session->method->table, NULL, &clients));
     SEG_TRY_OR_DONE(seg_table_open(session->comm, clients.path, &clients.table, &table));

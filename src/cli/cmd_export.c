@@ -50,20 +50,16 @@ static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
     char id[SEG_MODEL_ID], *text = NULL;
-    seg_input *in = NULL;
     seg_model model = { 0 };
 
     if (seg_error_rank() != 0) return SEG_OK; /* under a launcher */
-    SEG_TRY(cli_outputs_check(session, 1, &opts.path, 1, session->arguments));
-    SEG_TRY_OR_DONE(seg_input_open(session->arguments[0], &in));
-    SEG_TRY_OR_DONE(seg_model_read(in, &model));
-    SEG_TRY_OR_DONE(seg_input_attr_text(in, "", "model_id", id, sizeof id));
+    SEG_TRY(cli_outputs_check(session, 1, &opts.path));
+    SEG_TRY_OR_DONE(seg_model_load(session->arguments[0], &model, id));
     SEG_TRY_OR_DONE(seg_report_sql(&model, id, &opts.sql, &text));
     SEG_TRY_OR_DONE(seg_text_save(text, opts.path, session->shared->force));
 done:
     free(text); /* of open_memstream() */
     seg_model_release(&model);
-    seg_input_close(in);
     return status;
 }
 

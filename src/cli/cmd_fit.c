@@ -152,13 +152,8 @@ static seg_status write_model(cli_session *session, const seg_model *model, seg_
 /* Local.  The model that is there already. */
 static seg_status read_model(seg_model *model)
 {
-    seg_input *in = NULL;
-
     SEG_TRY(seg_fault("fit_done", SEG_ERR_IO));
-    SEG_TRY(seg_input_open(opts.output, &in));
-    seg_status status = seg_model_read(in, model);
-    seg_input_close(in);
-    return status;
+    return seg_model_load(opts.output, model, NULL);
 }
 
 /* Collective.  The rest of a run that was killed between its last step and its exit, or all of it.
@@ -283,27 +278,17 @@ static seg_status check(const cli_session *session)
     return SEG_OK;
 }
 
-/* Collective. */
-static seg_status check_outputs(cli_session *session, const seg_fit_opts *fit)
-{
-    const char *outputs[] = { opts.output, session->shared->json };
-    const char *inputs[] = { fit->init_centers_path, fit->segments.catalog, fit->segments.schema,
-                             fit->match_path, fit->elbow_path };
-
-    SEG_TRY(cli_outputs_check(session, 2, outputs, 5, inputs));
-    return cli_outputs_check(session, 2, outputs, session->n_arguments, session->arguments);
-}
-
 static seg_status run(cli_session *session)
 {
     seg_status status = SEG_OK;
     seg_fit_opts fit = fit_opts(session);
+    const char *outputs[] = { opts.output, session->shared->json };
     cli_clients clients = { 0 };
     seg_table *table = NULL, *extra = NULL;
     seg_model model = { 0 };
     seg_json *json = NULL;
 
-    SEG_TRY_OR_DONE(check_outputs(session, &fit));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs));
     SEG_TRY_OR_DONE(cli_clients_open(session, opts.output, &session->method->table,
                                      opts.profile_only, &clients));
     SEG_TRY_OR_DONE(open_tables(session, &clients, &table, &extra));

@@ -56,7 +56,7 @@ static seg_status run(cli_session *session)
     seg_output *out = NULL;
     char *options = NULL;
 
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, 0, NULL));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs));
     SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "clients", session->shared->force, &out));

@@ -69,7 +69,7 @@ static seg_status run(cli_session *session)
     csv.columns = opts.columns;
     csv.exclude_columns = opts.exclude_columns;
     csv.float32 = opts.float32;
-    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs, csv.n_paths, csv.paths));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 2, outputs));
     SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "clients", session->shared->force, &out));

@@ -209,8 +209,7 @@ static seg_status run(cli_session *session)
     seg_score_summary summary = { 0 };
     job j = { .session = session };
 
-    SEG_TRY_OR_DONE(
-        cli_outputs_check(session, 3, outputs, session->n_arguments, session->arguments));
+    SEG_TRY_OR_DONE(cli_outputs_check(session, 3, outputs));
     SEG_TRY_OR_DONE(open_model(&j));
     SEG_TRY_OR_DONE(
         seg_output_open(session->comm, opts.output, "scores", session->shared->force, &j.out));

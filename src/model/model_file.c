@@ -6,11 +6,9 @@
 #include "segmpi/model.h"
 #include "segmpi/timer.h"
 
-/* Rows of labels converted at a time. */
-#define ERRORS     "labels/reconstruction_error"
-#define STATISTICS "statistics"
-
-#define LABEL_SLICE (1024 * (int64_t)SEG_BLOCK_ROWS)
+#define ERRORS      "labels/reconstruction_error"
+#define STATISTICS  "statistics"
+#define LABEL_SLICE (1024 * (int64_t)SEG_BLOCK_ROWS) /* rows of labels converted at a time */
 
 /* int16 where the cluster numbers fit. */
 static seg_type label_type(int k)
@@ -255,6 +253,21 @@ seg_status seg_model_read(seg_input *in, seg_model *model)
         status =
             SEG_FAIL(SEG_ERR_DATA, "the stages of '%s' do not fit together", seg_input_path(in));
 done:
+    if (status != SEG_OK) seg_model_release(model);
+    return status;
+}
+
+seg_status seg_model_load(const char *path, seg_model *model, char *id)
+{
+    seg_status status = SEG_OK;
+    seg_input *in = NULL;
+
+    *model = (seg_model) { 0 };
+    SEG_TRY_OR_DONE(seg_input_open(path, &in));
+    SEG_TRY_OR_DONE(seg_model_read(in, model));
+    if (id) SEG_TRY_OR_DONE(seg_input_attr_text(in, "", "model_id", id, SEG_MODEL_ID));
+done:
+    seg_input_close(in);
     if (status != SEG_OK) seg_model_release(model);
     return status;
 }

@@ -5,18 +5,14 @@
 seg_status seg_model_open_previous(const char *path, seg_model *model, char id[SEG_MODEL_ID])
 {
     seg_status status = SEG_OK;
-    seg_input *in = NULL;
     char clean[200];
 
     *model = (seg_model) { 0 };
     SEG_TRY_OR_DONE(seg_fault("previous_read", SEG_ERR_IO));
-    SEG_TRY_OR_DONE(seg_input_open(path, &in));
-    SEG_TRY_OR_DONE(seg_model_read(in, model));
-    SEG_TRY_OR_DONE(seg_input_attr_text(in, "", "model_id", id, SEG_MODEL_ID));
+    SEG_TRY_OR_DONE(seg_model_load(path, model, id));
     if (model->segments.n_segments == 0)
         status = SEG_FAIL(SEG_ERR_DATA, "the model has no segments");
 done:
-    seg_input_close(in);
     if (status != SEG_OK) {
         seg_error_while("reading the model to match, '%s'",
                         seg_text_clean(path, clean, sizeof clean));

@@ -2,10 +2,9 @@
  * the output. */
 #include "model_internal.h"
 #include "segmpi/exact.h"
-#include "segmpi/model.h"
+#include "segmpi/memory.h"
 
-#define PROGRAM_BYTES 40000000   /* the program with its libraries, measured */
-#define SWEEP_BYTES   1000000000 /* for the fits of a sweep where no limit is given */
+#define SWEEP_BYTES 1000000000 /* for the fits of a sweep where no limit is given */
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -137,7 +136,7 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
     seg_fit_plan plan = {
         .n = n,
         .d = (int)d,
-        .memory = PROGRAM_BYTES +
+        .memory = SEG_PROGRAM_BYTES +
                   larger(prep_memory(d),
                          SEG_SLICE_ROWS * d * 8 + matrices_memory(table, rows, opts) + beside),
         .scratch = scratch_bytes(rows, (int)d, opts),
@@ -167,7 +166,7 @@ seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const s
         .n_k = opts->elbow.sweep.k_max - opts->elbow.sweep.k_min + 1,
         .n_groups = seg_sweep_groups(&opts->elbow.sweep),
         .sweep = sweep,
-        .memory = PROGRAM_BYTES +
+        .memory = SEG_PROGRAM_BYTES +
                   larger(prep_memory(d), SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
         .scratch = scratch_bytes(rows, (int)d, opts),
     };

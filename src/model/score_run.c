@@ -11,20 +11,11 @@
 
 seg_status seg_score_model_open(const char *path, seg_model *model, char id[SEG_MODEL_ID])
 {
-    seg_status status = SEG_OK;
-    seg_input *in = NULL;
+    seg_status status = seg_fault("score_model", SEG_ERR_IO);
 
     *model = (seg_model) { 0 };
-    SEG_TRY_OR_DONE(seg_fault("score_model", SEG_ERR_IO));
-    SEG_TRY_OR_DONE(seg_input_open(path, &in));
-    SEG_TRY_OR_DONE(seg_model_read(in, model));
-    SEG_TRY_OR_DONE(seg_input_attr_text(in, "", "model_id", id, SEG_MODEL_ID));
-done:
-    seg_input_close(in);
-    if (status != SEG_OK) {
-        seg_error_while("reading the model");
-        seg_model_release(model);
-    }
+    if (status == SEG_OK) status = seg_model_load(path, model, id);
+    if (status != SEG_OK) seg_error_while("reading the model");
     return status;
 }
 
@@ -164,7 +155,8 @@ seg_fit_plan seg_score_plan(const seg_scoring *scoring)
     return (seg_fit_plan) {
         .n = n,
         .d = (int)d,
-        .memory = SCORE_CHUNK * row_bytes + SEG_SLICE_ROWS * (2 * d * 8 + 4 * (d + width) + 4) +
+        .memory = SEG_PROGRAM_BYTES + SCORE_CHUNK * row_bytes +
+                  SEG_SLICE_ROWS * (2 * d * 8 + 4 * (d + width) + 4) +
                   SEG_BLOCK_ROWS * (d + width + scoring->components) * 8,
         .output_bytes = n * row_bytes,
     };

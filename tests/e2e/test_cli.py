@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from conftest import TOP
+
 COMMANDS = ["import", "generate", "describe", "elbow", "fit", "score", "compare", "report", "export", "inspect",
             "doctor", "help"]
 
@@ -204,6 +206,12 @@ def test_an_input_is_never_an_output(segmpi, clients, tmp_path):
     result = segmpi("fit", clients, "-o", tmp_path / "m", "--json", tmp_path / "m", ok=False)
     assert result.returncode == 64 and "two outputs" in result.stderr
     assert clients.read_bytes() == before
+    for option in ("--exclude-ids", "--pseudonymize", "--config"):  # what options name is read as well
+        (tmp_path / "file").write_text("" if option == "--config" else "a key of at least 16 bytes")
+        (tmp_path / "file").chmod(0o600)
+        result = segmpi("import", TOP / "data/sample/clients.csv", "-o", tmp_path / "file", option, tmp_path / "file", "--force", ok=False)
+        assert result.returncode == 64 and "is an input" in result.stderr
+        assert (tmp_path / "file").stat().st_size < 30
 
 
 def test_an_output_folder_that_is_not_there_is_73(segmpi, clients, tmp_path):

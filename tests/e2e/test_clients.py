@@ -1,6 +1,7 @@
 """Clients straight from CSV: what `fit`, `elbow` and `describe` make of them is what they make of an imported table."""
 
 import csv
+import fcntl
 
 import h5py
 import pytest
@@ -77,4 +78,17 @@ def test_words_without_effect_are_refused(segmpi, table, tmp_path, words, says):
     words = [word.format(table=table, csv=SAMPLE) for word in words]
     result = segmpi("describe", *words, "-o", tmp_path / "d.h5", ok=False)
     assert result.returncode == 64 and says in result.stderr and len(messages(result)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_of_a_run_that_has_not_ended_is_left_alone(segmpi, table, tmp_path):
+    """two runs import CSV files of one name in one folder"""
+    hidden = tmp_path / ".clients.csv.clients"
+    hidden.write_bytes(table.read_bytes())
+    with hidden.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        result = segmpi("describe", SAMPLE, cwd=tmp_path, ranks=2, ok=False)
+        assert result.returncode == 73 and "has not ended" in result.stderr and len(messages(result)) == 1
+        assert hidden.read_bytes() == table.read_bytes()
+    segmpi("describe", SAMPLE, cwd=tmp_path, ranks=2)  # what a killed run has left is removed
     assert list(tmp_path.iterdir()) == []

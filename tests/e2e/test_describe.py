@@ -337,7 +337,7 @@ def test_outputs_are_never_overwritten_unasked(segmpi, generated, tmp_path):
     assert done.returncode == 73 and (tmp_path / "d.h5").read_text() == "old"
     assert segmpi("describe", generated, "-o", tmp_path / "d.h5", "--force", "--quiet").stdout == ""
     plan = segmpi("describe", generated, "--dry-run").stdout
-    assert "clients           30,000" in plan and "memory per rank" in plan
+    assert "clients           30,000" in plan and float(re.search(r"memory per rank +([\d.]+) MB", plan)[1]) > 40
 
 
 def test_timing_names_the_passes(segmpi, generated):
