@@ -78,7 +78,8 @@ LEFT = {"fit that is done": ("model.h5", "out.h5"), "elbow that is done": ("elbo
         "score that goes on": ("out.h5.partial", "out.h5.partial")}
 FIRST = {"elbow_read": "fit with an elbow", "clients_place": "describe what is CSV", "standard_output": "compare",
          "fit_done": "fit that is done", "elbow_done": "elbow that is done",
-         "csv_bad_rows": "import of bad rows", "direct_fit": "fit with a match",
+         "csv_bad_rows": "import of bad rows", "direct_fit": "fit with a match", "store_names": "score",
+         "store_read_back": "import",
          **dict.fromkeys(["partial_load", "partial_place"], "score that goes on"),
          **dict.fromkeys(["checkpoint_path", "checkpoint_prune"], "fit with checkpoints"),
          **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
