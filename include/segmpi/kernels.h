@@ -28,6 +28,16 @@ typedef struct seg_bounds {
     float *room;         /* [d + 1][SEG_BOUNDS_ROOM], workspace */
 } seg_bounds;
 
+/* Intervals of doubles, disjoint and ascending, each cut into bins of 2^shift keys.  The key of a
+ * double is the integer of its bits that orders as the values do; -0 is 0, NaN has INT64_MIN. */
+typedef struct seg_intervals {
+    int n;
+    int bits;             /* an interval has at most 2^bits bins */
+    const int64_t *low;   /* [n + 1] least key, the last one INT64_MAX: no double has it */
+    const int64_t *high;  /* [n] largest key */
+    const int64_t *shift; /* [n + 1] */
+} seg_intervals;
+
 #define SEG_BOUNDS_ROOM 272 /* not a power of two: rows would share lines of the cache */
 
 typedef struct seg_kernels {
@@ -86,6 +96,11 @@ typedef struct seg_kernels {
     /* bin [n] of the values x[i * stride]: how many of the ascending edges [SEG_BINS - 1] are below
      * it; SEG_BINS if it is not a number. */
     void (*bins)(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
+
+    /* The keys of x[i * stride], and where they fall: place [n] = (interval << bits) + bin, or -1.
+     */
+    void (*locate)(int64_t n, int stride, const double *x, const seg_intervals *intervals,
+                   int64_t *key, int64_t *place);
 
     /* Adds the rows of dist [n][16] to the rows of sum [][16] that the labels name. */
     void (*spread)(int64_t n, const int32_t *label, const double *dist, double *sum);

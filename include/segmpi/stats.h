@@ -1,6 +1,7 @@
 /* Numbers about columns, exact and the same on any number of ranks.  NaN is missing and skipped. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "segmpi/comm.h"
@@ -15,12 +16,11 @@ typedef struct seg_moments {
     int64_t *missing;  /* [d]; owned */
     double *min;       /* [d]; INFINITY if count is 0; owned */
     double *max;       /* [d]; owned */
-    double *center;    /* [d] subtracted from values before squaring; zeros at first; owned */
-    seg_exact *sum;    /* [d] of value - center, rounded once per value; owned */
-    seg_exact *square; /* [d] of (value - center)^2; owned */
+    seg_exact *sum;    /* [d] of values; owned */
+    seg_exact *square; /* [d] of their squares, for a variance; NULL: not wanted; owned */
 } seg_moments;
 
-seg_status seg_moments_init(seg_moments *m, int d, const double *center); /* center [d] or NULL */
+seg_status seg_moments_init(seg_moments *m, int d, bool squares);
 void seg_moments_release(seg_moments *m);
 /* x [n][d]; weight [n], NULL: every row counts once. */
 void seg_moments_add(seg_moments *m, int64_t n, const double *x, const int32_t *weight);
@@ -33,7 +33,7 @@ double seg_moments_variance(const seg_moments *m,
  * below n_groups.  m [n_groups]: empty ones, to be released by the caller, also after a failure. */
 seg_status seg_moments_of_groups(seg_comm *comm, seg_table *table, int n_groups,
                                  const int32_t *group, seg_moments *m);
-/* Local, after the sum over ranks.  Adds the clients of `from` (same columns and center). */
+/* Local, after the sum over ranks.  Adds the clients of `from`, of the same columns. */
 void seg_moments_merge(seg_moments *to, const seg_moments *from);
 /* Local.  Counts the missing cells of column t as cells that hold `value`. */
 void seg_moments_fill(seg_moments *m, int t, double value);
@@ -47,7 +47,8 @@ seg_status seg_order_statistics(seg_comm *comm, seg_table *table, int q, const i
 
 /* Groups of clients, which may overlap: a client with label l belongs to n_of_label groups. */
 typedef struct seg_groups {
-    int n;                /* groups */
+    int n; /* groups */
+    int n_labels;
     const int32_t *label; /* [rows.count] of this rank's rows; NULL: 0 for all */
     int n_of_label;
     const int *of_label; /* [labels][n_of_label], each below n */

@@ -8,10 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-#define OFFSET     1088
-#define CARRY_EACH ((int64_t)1 << 29) /* additions of less than 2^33 each stay below 2^62 */
+#define OFFSET 1088
 
-static void carry(seg_exact *sum)
+void seg_exact_carry(seg_exact *sum)
 {
     for (int i = 0; i + 1 < SEG_EXACT_LIMBS; i++) {
         int64_t low = sum->limb[i] & 0xFFFFFFFF;
@@ -21,40 +20,7 @@ static void carry(seg_exact *sum)
     sum->additions = 0;
 }
 
-/* Adds sign * magnitude * 2^exponent, magnitude < 2^64. */
-static void add_scaled(seg_exact *sum, int64_t sign, uint64_t magnitude, int exponent)
-{
-    int position = exponent + OFFSET;
-    int i = position / 32, shift = position % 32;
-    uint64_t low = (magnitude & 0xFFFFFFFF) << shift, high = (magnitude >> 32) << shift;
-
-    sum->limb[i] += sign * (int64_t)(low & 0xFFFFFFFF);
-    sum->limb[i + 1] += sign * (int64_t)((low >> 32) + (high & 0xFFFFFFFF));
-    sum->limb[i + 2] += sign * (int64_t)(high >> 32);
-    if (++sum->additions >= CARRY_EACH) carry(sum);
-}
-
-void seg_exact_add(seg_exact *sum, double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    int64_t sign = bits >> 63 ? -1 : 1;
-    int exponent = (int)(bits >> 52 & 0x7FF);
-    uint64_t mantissa = bits & 0xFFFFFFFFFFFFF;
-
-    if (exponent == 0x7FF) {
-        sum->not_finite = 1;
-        return;
-    }
-    if (exponent == 0)
-        exponent = 1; /* subnormal */
-    else
-        mantissa |= (uint64_t)1 << 52;
-    add_scaled(sum, sign, mantissa, exponent - 1075);
-}
-
-void seg_exact_add_product(seg_exact *sum, double a, double b)
+void seg_exact_add_any_product(seg_exact *sum, double a, double b)
 {
     double high = a * b;
 
@@ -66,15 +32,15 @@ void seg_exact_add_int64(seg_exact *sum, int64_t value, int exponent)
 {
     uint64_t magnitude = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
 
-    add_scaled(sum, value < 0 ? -1 : 1, magnitude, exponent);
+    seg_exact_add_bits(sum, value < 0 ? -1 : 0, magnitude, exponent + OFFSET);
 }
 
 void seg_exact_add_exact(seg_exact *sum, const seg_exact *other)
 {
     seg_exact normal = *other;
 
-    carry(&normal);
-    carry(sum);
+    seg_exact_carry(&normal);
+    seg_exact_carry(sum);
     for (int i = 0; i < SEG_EXACT_LIMBS; i++)
         sum->limb[i] += normal.limb[i];
     sum->not_finite |= normal.not_finite;
@@ -84,11 +50,11 @@ void seg_exact_add_exact(seg_exact *sum, const seg_exact *other)
 void seg_exact_sum(seg_comm *comm, seg_exact *sums, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        carry(&sums[i]);
+        seg_exact_carry(&sums[i]);
     /* limb, additions and not_finite are int64 and all add up */
     seg_sum_int64(comm, (int64_t *)sums, n * (int64_t)(sizeof *sums / sizeof(int64_t)));
     for (int64_t i = 0; i < n; i++)
-        carry(&sums[i]);
+        seg_exact_carry(&sums[i]);
 }
 
 /* The magnitude's `count` bits from bit position `at` downward (at - count + 1 .. at) of carried
@@ -133,11 +99,11 @@ static double round_sum(const seg_exact *sum)
 {
     seg_exact s = *sum;
 
-    carry(&s);
+    seg_exact_carry(&s);
     if (s.limb[SEG_EXACT_LIMBS - 1] >= 0) return round_magnitude(&s);
     for (int i = 0; i < SEG_EXACT_LIMBS; i++)
         s.limb[i] = -s.limb[i];
-    carry(&s);
+    seg_exact_carry(&s);
     return -round_magnitude(&s);
 }
 

@@ -392,12 +392,14 @@ static void spread(int64_t n, const int32_t *restrict label, const double *restr
     }
 }
 
-#define NAME_OF(level)  #level
-#define NAME(level)     NAME_OF(level)
-#define TABLE_OF(level) seg_kernels_##level
-#define TABLE(level)    TABLE_OF(level)
-#define BINS_OF(level)  seg_kernel_bins_##level
-#define BINS(level)     BINS_OF(level)
+#define NAME_OF(level)   #level
+#define NAME(level)      NAME_OF(level)
+#define TABLE_OF(level)  seg_kernels_##level
+#define TABLE(level)     TABLE_OF(level)
+#define BINS_OF(level)   seg_kernel_bins_##level
+#define BINS(level)      BINS_OF(level)
+#define LOCATE_OF(level) seg_kernel_locate_##level
+#define LOCATE(level)    LOCATE_OF(level)
 
 const seg_kernels TABLE(SEG_LEVEL) = {
     .name = NAME(SEG_LEVEL),
@@ -411,5 +413,6 @@ const seg_kernels TABLE(SEG_LEVEL) = {
     .draws = draws,
     .pairs = pairs,
     .bins = BINS(SEG_LEVEL),
+    .locate = LOCATE(SEG_LEVEL),
     .spread = spread,
 };

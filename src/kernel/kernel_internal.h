@@ -19,3 +19,9 @@ extern const seg_kernels seg_kernels_v4;
 void seg_kernel_bins_ref(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
 void seg_kernel_bins_v3(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
 void seg_kernel_bins_v4(int64_t n, int stride, const double *x, const double *edge, int64_t *bin);
+void seg_kernel_locate_ref(int64_t n, int stride, const double *x, const seg_intervals *intervals,
+                           int64_t *key, int64_t *place);
+void seg_kernel_locate_v3(int64_t n, int stride, const double *x, const seg_intervals *intervals,
+                          int64_t *key, int64_t *place);
+void seg_kernel_locate_v4(int64_t n, int stride, const double *x, const seg_intervals *intervals,
+                          int64_t *key, int64_t *place);

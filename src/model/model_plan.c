@@ -12,13 +12,13 @@ static int64_t larger(int64_t a, int64_t b)
 }
 
 /* Passes over the table hold a slice as it stands in the file and a slice of columns; counting
- * quantiles needs at most 2^18 bins of three integers where columns are few. */
+ * quantiles needs at most 2^18 bins of three integers where columns are few, and 2^20 bytes. */
 static int64_t prep_memory(int64_t d)
 {
     const seg_describe_opts statistics = { .full = false };
     int64_t bins = larger((int64_t)1 << 18, 64 * 10 * d);
 
-    return larger(2 * (int64_t)SEG_SLICE_ROWS * d * 8 + bins * 24,
+    return larger(2 * (int64_t)SEG_SLICE_ROWS * d * 8 + bins * 24 + (1 << 20),
                   seg_describe_memory(0, 1, (int)d, &statistics));
 }
 

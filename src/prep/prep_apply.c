@@ -82,6 +82,13 @@ double seg_prep_transform(const seg_prep *prep, int t, double value)
     }
 }
 
+void seg_prep_transform_rows(const seg_prep *prep, int64_t n, double *x)
+{
+    for (int t = 0; t < prep->d; t++)
+        for (int64_t i = 0; i < n && prep->transform[t] != SEG_TRANSFORM_NONE; i++)
+            x[i * prep->d + t] = seg_prep_transform(prep, t, x[i * prep->d + t]);
+}
+
 static double undo_transform(const seg_prep *prep, int t, double value)
 {
     switch (prep->transform[t]) {

@@ -21,7 +21,7 @@ enum { MEDIAN = 0, FILLED = 2, PER_QUANTILE = 4, WANTED = FILLED + 3 * PER_QUANT
 /* ---- passes ---- */
 
 /* Local. */
-static seg_status sweep_rows(seg_prep *prep, seg_table *table, const double *center, seg_moments *m)
+static seg_status sweep_rows(seg_prep *prep, seg_table *table, bool squares, seg_moments *m)
 {
     seg_status status = SEG_OK;
     double *x = NULL;
@@ -30,14 +30,13 @@ static seg_status sweep_rows(seg_prep *prep, seg_table *table, const double *cen
     for (int t = 0; t < prep->d; t++)
         prep->capped[t] = 0;
     SEG_TRY_OR_DONE(seg_fault("moments_alloc", SEG_ERR_MEMORY));
-    SEG_TRY_OR_DONE(seg_moments_init(m, prep->d, center));
+    SEG_TRY_OR_DONE(seg_moments_init(m, prep->d, squares));
     SEG_TRY_OR_DONE(seg_alloc(SEG_SLICE_ROWS, (size_t)prep->d * sizeof *x, &x));
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY_OR_DONE(seg_table_read(table, at, n, x));
         seg_prep_fill_and_cap(prep, n, x, seg_table_weights(table), prep->capped);
-        for (int64_t cell = 0; cell < n * prep->d; cell++)
-            x[cell] = seg_prep_transform(prep, (int)(cell % prep->d), x[cell]);
+        seg_prep_transform_rows(prep, n, x);
         seg_moments_add(m, n, x, seg_table_weights(table));
     }
 done:
@@ -45,26 +44,16 @@ done:
     return status;
 }
 
-/* Collective.  One pass: moments of the columns as filled, capped and transformed so far, about
- * `center` (NULL: 0), and the number of cells that the cap changes.  `m` is the caller's to
- * release. */
-static seg_status sweep(seg_comm *comm, seg_prep *prep, seg_table *table, const double *center,
+/* Collective.  One pass: moments of the columns as filled, capped and transformed so far, and the
+ * number of cells that the cap changes.  `m` is the caller's to release. */
+static seg_status sweep(seg_comm *comm, seg_prep *prep, seg_table *table, bool squares,
                         seg_moments *m)
 {
     seg_moments_release(m);
-    SEG_TRY(seg_agree(comm, sweep_rows(prep, table, center, m)));
+    SEG_TRY(seg_agree(comm, sweep_rows(prep, table, squares, m)));
     seg_moments_sum(comm, m);
     seg_sum_int64(comm, prep->capped, prep->d);
     return SEG_OK;
-}
-
-/* Collective.  Two passes: prep->mean, then moments about it. */
-static seg_status sweep_about_mean(seg_comm *comm, seg_prep *prep, seg_table *table, seg_moments *m)
-{
-    SEG_TRY(sweep(comm, prep, table, NULL, m));
-    for (int t = 0; t < prep->d; t++)
-        prep->mean[t] = seg_moments_mean(m, t);
-    return sweep(comm, prep, table, prep->mean, m);
 }
 
 /* ---- messages ---- */
@@ -260,26 +249,27 @@ done:
 /* Collective.  Caps at S standard deviations of the filled column. */
 static seg_status learn_z_bounds(seg_comm *comm, seg_prep *prep, seg_table *table, seg_moments *m)
 {
-    SEG_TRY(sweep_about_mean(comm, prep, table, m));
+    SEG_TRY(sweep(comm, prep, table, true, m));
     for (int t = 0; t < prep->d; t++) {
+        double mean = seg_moments_mean(m, t);
         double reach = prep->opts.outlier_parameter * sqrt(seg_moments_variance(m, t));
-        if (!isfinite(prep->mean[t]) || !isfinite(reach)) return too_large(prep, t);
-        prep->lower_bound[t] = prep->mean[t] - reach;
-        prep->upper_bound[t] = prep->mean[t] + reach;
+        if (!isfinite(mean) || !isfinite(reach)) return too_large(prep, t);
+        prep->lower_bound[t] = mean - reach;
+        prep->upper_bound[t] = mean + reach;
     }
     return SEG_OK;
 }
 
 /* ---- scale and grid ---- */
 
-/* Scale and grid of column t from moments of the finished column about its mean; of robust scaling
- * mean and scale are there, and `average` is what the moments are about. */
-static seg_status scale_column(seg_prep *prep, const seg_moments *m, int t, double average)
+/* Mean, scale and grid of column t from moments of the finished column; of robust scaling mean and
+ * scale are there. */
+static seg_status scale_column(seg_prep *prep, const seg_moments *m, int t)
 {
-    double variance = seg_moments_variance(m, t);
+    double variance = seg_moments_variance(m, t), average = seg_moments_mean(m, t);
     bool constant = m->min[t] == m->max[t];
 
-    if (prep->opts.scale == SEG_SCALE_NONE) prep->mean[t] = 0;
+    if (prep->opts.scale == SEG_SCALE_STANDARD) prep->mean[t] = average;
     if (prep->opts.scale == SEG_SCALE_MINMAX) {
         prep->mean[t] = m->min[t];
         prep->scale[t] = constant ? 1 : m->max[t] - m->min[t];
@@ -314,7 +304,7 @@ static seg_status learn_scale(seg_prep *prep, const seg_moments *m)
     int n_constant = 0, n_coarse = 0, constant = 0, coarse = 0;
 
     for (int t = prep->d - 1; t >= 0; t--) {
-        SEG_TRY(scale_column(prep, m, t, m->center[t]));
+        SEG_TRY(scale_column(prep, m, t));
         if (m->min[t] == m->max[t]) {
             constant = t;
             n_constant++;
@@ -341,7 +331,7 @@ static seg_status learn(seg_comm *comm, seg_table *table, seg_prep *prep, seg_mo
 
     SEG_TRY(seg_prep_parse_transform(prep, opts->transform));
     memset(prep->transform, 0, (size_t)prep->d * sizeof *prep->transform); /* not before the caps */
-    SEG_TRY(sweep(comm, prep, table, NULL, m));
+    SEG_TRY(sweep(comm, prep, table, false, m));
     warn_infinite(comm, seg_table_infinite(table) - infinite);
     prep->n = m->count[0] + m->missing[0];
     SEG_TRY(check_present(prep, table, m));
@@ -356,7 +346,7 @@ static seg_status learn(seg_comm *comm, seg_table *table, seg_prep *prep, seg_mo
         SEG_TRY(learn_from_quantiles(comm, prep, table, want_column, learn_column));
     if (opts->outliers == SEG_OUTLIER_Z) SEG_TRY(learn_z_bounds(comm, prep, table, m));
     SEG_TRY(seg_prep_parse_transform(prep, opts->transform));
-    SEG_TRY(sweep_about_mean(comm, prep, table, m));
+    SEG_TRY(sweep(comm, prep, table, true, m));
     if (opts->scale == SEG_SCALE_ROBUST)
         SEG_TRY(learn_from_quantiles(comm, prep, table, want_quartiles, learn_robust_scale));
     return learn_scale(prep, m);

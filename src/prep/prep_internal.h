@@ -13,6 +13,7 @@ void seg_prep_fill_and_cap(const seg_prep *prep, int64_t n, double *x, const int
 
 /* Local.  The transform of column t; and the cap before it. */
 double seg_prep_transform(const seg_prep *prep, int t, double value);
+void seg_prep_transform_rows(const seg_prep *prep, int64_t n, double *x); /* x [n][d] */
 double seg_prep_finish(const seg_prep *prep, int t, double filled);
 
 /* Local.  prep->transform from the option's text, with the names of the columns.  SEG_ERR_USAGE for

@@ -12,7 +12,7 @@ static seg_status sums_alloc(segment_sums *sums, const seg_segments_input *in)
     for (int p = 0; p < sums->n_parts; p++) {
         segment_part *part = &sums->part[p];
         SEG_TRY(seg_alloc(sums->k, sizeof *part->cluster, &part->cluster));
-        SEG_TRY(seg_moments_init(&part->all, part->d, NULL));
+        SEG_TRY(seg_moments_init(&part->all, part->d, true));
         SEG_TRY(seg_alloc(part->d, sizeof *part->fill, &part->fill));
     }
     return SEG_OK;
@@ -86,7 +86,7 @@ seg_status segment_profile(const segment_sums *sums, int n_groups, const int *gr
     for (int p = 0; p < sums->n_parts; p++)
         for (int group = 0; group < n_groups && status == SEG_OK; group++) {
             seg_moments m;
-            status = seg_moments_init(&m, sums->part[p].d, NULL);
+            status = seg_moments_init(&m, sums->part[p].d, true);
             if (status == SEG_OK)
                 profile_group(sums, &sums->part[p], group_of, group, &m, &mean[group * d],
                               &z[group * d]);
@@ -147,9 +147,11 @@ static seg_status medians_of_part(seg_comm *comm, const seg_segments_input *in,
     int n = s->n_segments + s->n_clusters;
 
     SEG_TRY_OR_DONE(seg_agree(comm, medians_init(&m, sums, part, s)));
-    const seg_groups groups = {
-        .n = n, .label = in->kmeans->label, .n_of_label = 2, .of_label = m.of_label
-    };
+    const seg_groups groups = { .n = n,
+                                .n_labels = s->n_clusters,
+                                .label = in->kmeans->label,
+                                .n_of_label = 2,
+                                .of_label = m.of_label };
     SEG_TRY_OR_DONE(seg_group_order_statistics(comm, part->table, &groups, 2, m.rank, m.value));
     for (int group = 0; group < n; group++)
         for (int t = 0; t < part->d; t++) {

@@ -51,7 +51,7 @@ static seg_status run_init(run *r)
     SEG_TRY(seg_fault("describe_alloc", SEG_ERR_MEMORY));
     SEG_TRY(describe_init(r->out, d, rows.total, seg_table_names(r->table), r->opts->full));
     SEG_TRY(seg_alloc(SEG_SLICE_ROWS, (size_t)d * sizeof *r->x, &r->x));
-    SEG_TRY(seg_moments_init(&r->moments, d, NULL));
+    SEG_TRY(seg_moments_init(&r->moments, d, false));
     SEG_TRY(seg_alloc((int64_t)wanted, sizeof *r->rank_of, &r->rank_of));
     SEG_TRY(seg_alloc((int64_t)wanted, sizeof *r->value, &r->value));
     if (!r->opts->full) return SEG_OK;

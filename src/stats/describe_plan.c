@@ -7,10 +7,11 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Counting quantiles needs at most 2^18 bins of three integers where columns are few. */
+/* Counting quantiles needs at most 2^18 bins of three integers where columns are few, and gathers
+ * 2^16 values of 16 bytes. */
 static int64_t quantile_bytes(int64_t d)
 {
-    return larger((int64_t)1 << 18, 64 * 2 * SEG_QUANTILES * d) * 24;
+    return larger((int64_t)1 << 18, 64 * 2 * SEG_QUANTILES * d) * 24 + (1 << 20);
 }
 
 static int64_t products_bytes(int64_t d)

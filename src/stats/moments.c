@@ -1,32 +1,29 @@
 /* Counts, extremes, sums and sums of squares of columns, exact and free of order; means and
  * variances from them. */
 #include <math.h>
-#include <string.h>
 
 #include "segmpi/memory.h"
 #include "segmpi/stats.h"
 
-/* One block: sum [d], square [d], count [d], missing [d], min [d], max [d], center [d]. */
-seg_status seg_moments_init(seg_moments *m, int d, const double *center)
+/* One block: sum [d], square [d], count [d], missing [d], min [d], max [d]. */
+seg_status seg_moments_init(seg_moments *m, int d, bool squares)
 {
     char *block;
     size_t n = (size_t)d;
 
     *m = (seg_moments) { 0 };
-    SEG_TRY(seg_alloc(d, 2 * sizeof(seg_exact) + 2 * sizeof(int64_t) + 3 * sizeof(double), &block));
+    SEG_TRY(seg_alloc(d, 2 * sizeof(seg_exact) + 2 * sizeof(int64_t) + 2 * sizeof(double), &block));
     m->d = d;
     m->sum = (seg_exact *)(void *)block;
-    m->square = m->sum + n;
-    m->count = (int64_t *)(m->square + n);
+    m->square = squares ? m->sum + n : NULL;
+    m->count = (int64_t *)(void *)(m->sum + 2 * n);
     m->missing = m->count + n;
     m->min = (double *)(m->missing + n);
     m->max = m->min + n;
-    m->center = m->max + n;
     for (int t = 0; t < d; t++) {
         m->min[t] = INFINITY;
         m->max[t] = -INFINITY;
     }
-    if (center) memcpy(m->center, center, n * sizeof *center);
     return SEG_OK;
 }
 
@@ -42,17 +39,17 @@ static void add_value(seg_moments *m, int t, double value, int32_t weight)
         m->missing[t] += weight;
         return;
     }
-    double deviation = value - m->center[t];
     m->count[t] += weight;
     if (value < m->min[t]) m->min[t] = value;
     if (value > m->max[t]) m->max[t] = value;
     if (weight == 1) {
-        seg_exact_add(&m->sum[t], deviation);
-        seg_exact_add_product(&m->square[t], deviation, deviation);
+        seg_exact_add(&m->sum[t], value);
+        if (m->square) seg_exact_add_product(&m->square[t], value, value);
         return;
     }
-    double square = deviation * deviation, rest = fma(deviation, deviation, -square);
-    seg_exact_add_product(&m->sum[t], deviation, weight);
+    seg_exact_add_product(&m->sum[t], value, weight);
+    if (!m->square) return;
+    double square = value * value, rest = fma(value, value, -square);
     seg_exact_add_product(&m->square[t], square, weight);
     if (isfinite(square)) seg_exact_add_product(&m->square[t], rest, weight);
 }
@@ -66,8 +63,8 @@ void seg_moments_add(seg_moments *m, int64_t n, const double *x, const int32_t *
 
 void seg_moments_sum(seg_comm *comm, seg_moments *m)
 {
-    seg_exact_sum(comm, m->sum, 2 * (int64_t)m->d);   /* and square, which follows */
-    seg_sum_int64(comm, m->count, 2 * (int64_t)m->d); /* and missing */
+    seg_exact_sum(comm, m->sum, m->square ? 2 * (int64_t)m->d : m->d); /* squares follow */
+    seg_sum_int64(comm, m->count, 2 * (int64_t)m->d);                  /* and missing */
     seg_min_double(comm, m->min, m->d);
     seg_max_double(comm, m->max, m->d);
     for (int t = 0; t < m->d; t++) { /* -0 and 0 are equal, and either may have won */
@@ -87,11 +84,11 @@ double seg_moments_mean(const seg_moments *m, int t)
     double sum = seg_exact_value(&m->sum[t], &low);
     double quotient = sum / n;
     double rest = fma(-quotient, n, sum) + low;
-    return m->center[t] + (quotient + rest / n);
+    return quotient + rest / n;
 }
 
 /* (n * sum of squares - square of sum) / n^2: the difference is taken exactly, of sums that are
- * kept to 106 bits, so that a center far from the mean costs no digits that a double shows. */
+ * kept to 106 bits, so that a mean far from 0 costs no digits that a double shows. */
 double seg_moments_variance(const seg_moments *m, int t)
 {
     if (m->count[t] == 0) return NAN;

@@ -15,7 +15,7 @@ static seg_status add_rows(seg_table *table, int n_groups, const int32_t *group,
 
     SEG_TRY_OR_DONE(seg_fault("groups_alloc", SEG_ERR_MEMORY));
     for (int g = 0; g < n_groups; g++)
-        SEG_TRY_OR_DONE(seg_moments_init(&m[g], d, NULL));
+        SEG_TRY_OR_DONE(seg_moments_init(&m[g], d, true));
     SEG_TRY_OR_DONE(seg_alloc(SEG_SLICE_ROWS, (size_t)d * sizeof *x, &x));
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
@@ -52,15 +52,15 @@ void seg_moments_merge(seg_moments *to, const seg_moments *from)
 
 void seg_moments_fill(seg_moments *m, int t, double value)
 {
-    double n = (double)m->missing[t], deviation = value - m->center[t];
-    double square = deviation * deviation, rest = fma(deviation, deviation, -square);
+    double n = (double)m->missing[t];
+    double square = value * value, rest = fma(value, value, -square);
 
     if (m->missing[t] == 0) return;
     m->count[t] += m->missing[t];
     m->missing[t] = 0;
     m->min[t] = fmin(m->min[t], value);
     m->max[t] = fmax(m->max[t], value);
-    seg_exact_add_product(&m->sum[t], n, deviation);
+    seg_exact_add_product(&m->sum[t], n, value);
     seg_exact_add_product(&m->square[t], n, square);
     seg_exact_add_product(&m->square[t], n, rest);
 }

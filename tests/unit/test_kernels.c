@@ -413,30 +413,6 @@ static void pairs_are_distances_in_double_and_add_up_by_label(void **state)
     for_every_case(check_pairs);
 }
 
-/* Values on edges, on both sides of all of them, and none at all. */
-static void bins_count_the_edges_below(void **state)
-{
-    static const double value[] = { -INFINITY, -1, 0, 0.5, 1, 2, 3, 7, 8, 100, INFINITY, NAN };
-    static const double edge[SEG_BINS - 1] = { -1, 0, 0, 0, 1, 2, 4, 8, 8 };
-    static const int64_t expected[] = { 0, 0, 1, 4, 4, 5, 6, 7, 7, 9, 9, SEG_BINS };
-    enum { KINDS = sizeof value / sizeof *value };
-    double column[3 * 5 * KINDS];
-    int64_t bin[5 * KINDS];
-
-    (void)state;
-    for (int i = 0; i < 3 * 5 * KINDS; i++)
-        column[i] = value[i / 3 % KINDS];
-    for (int level = 0; level < N_LEVELS; level++) {
-        const seg_kernels *kernels = seg_kernels_named(names[level]);
-        for (int n = 0; kernels && n <= 5 * KINDS; n += 7) {
-            memset(bin, 0xFF, sizeof bin);
-            kernels->bins(n, 3, column + 1, edge, bin);
-            for (int i = 0; i < 5 * KINDS; i++)
-                assert_int_equal(bin[i], i < n ? expected[i % KINDS] : -1);
-        }
-    }
-}
-
 static void pack_groups_by_eight_and_rounds(void **state)
 {
     (void)state;
@@ -489,7 +465,6 @@ int main(void)
         cmocka_unit_test(potential_adds_rounded_and_clamped_minima),
         cmocka_unit_test(move_is_exact_there_and_back),
         cmocka_unit_test(pairs_are_distances_in_double_and_add_up_by_label),
-        cmocka_unit_test(bins_count_the_edges_below),
         cmocka_unit_test(pack_groups_by_eight_and_rounds),
         cmocka_unit_test(the_level_is_the_best_or_the_one_that_is_named),
     };

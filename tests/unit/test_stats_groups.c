@@ -55,14 +55,14 @@ static void moments_of_groups_are_those_of_their_clients(void **state)
     seg_moments m[LABELS] = { { 0 } }, all;
 
     assert_int_equal(seg_moments_of_groups(comm, table, LABELS, label, m), SEG_OK);
-    assert_int_equal(seg_moments_init(&all, D, NULL), SEG_OK);
+    assert_int_equal(seg_moments_init(&all, D, true), SEG_OK);
     for (int64_t i = 0; i < N; i++) {
         double x[D] = { cell(i, 0), cell(i, 1), isnan(cell(i, 2)) ? 0.7 : cell(i, 2) };
         seg_moments_add(&all, 1, x, NULL);
     }
     for (int g = 0; g < LABELS; g++) {
         seg_moments own;
-        assert_int_equal(seg_moments_init(&own, D, NULL), SEG_OK);
+        assert_int_equal(seg_moments_init(&own, D, true), SEG_OK);
         for (int64_t i = 0; i < N; i++) {
             double x[D] = { cell(i, 0), cell(i, 1), cell(i, 2) };
             if (label_of(i) == g) seg_moments_add(&own, 1, x, NULL);
@@ -116,7 +116,9 @@ static void order_statistics_of_groups_are_those_of_sorting(void **state)
     double value[GROUPS * D * Q];
     int32_t *label;
     seg_table *table = open_clients(&label);
-    seg_groups groups = { .n = GROUPS, .label = label, .n_of_label = 2, .of_label = of_label };
+    seg_groups groups = {
+        .n = GROUPS, .n_labels = LABELS, .label = label, .n_of_label = 2, .of_label = of_label
+    };
 
     for (int64_t i = 0; i < N; i++)
         for (int c = 0; c < GROUPS * D; c++)
