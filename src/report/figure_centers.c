@@ -1,13 +1,18 @@
 /* Centers of the segments, feature by feature, and how clients are spread within segments. */
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "page_internal.h"
 
-#define PANELS     6 /* features whose distributions are drawn */
-#define RIDGE      0.82
-#define GRID_STYLE "back linecolor rgb '#E6E9EE' linewidth 1"
-#define ZERO_STYLE "back linecolor rgb '#A7B0BB' linewidth 1"
+#define PANELS      6 /* features whose distributions are drawn */
+#define RIDGE       0.82
+#define PANEL_GAP   18.0 /* px */
+#define PANEL_HEAD  28.0
+#define PANEL_FOOT  30.0
+#define MERGED_MOST 8 /* bins of a distribution that are put together */
+#define GRID_STYLE  "back linecolor rgb '#E6E9EE' linewidth 1"
+#define ZERO_STYLE  "back linecolor rgb '#A7B0BB' linewidth 1"
 
 static bool has_segments(const page_data *data)
 {
@@ -152,12 +157,51 @@ static int panels_of(const page_data *data, int panel[PANELS])
     return n;
 }
 
-/* [SEG_PICTURE_BINS] */
-static const int64_t *bins_of(const page_data *data, int segment, int t)
+/* Clients by value, `each` of the bins put together: their number. */
+static int bins_of(const page_data *data, int segment, int t, int each, int64_t *bins)
 {
     const seg_picture *p = &data->model->picture;
+    const int64_t *all = &p->histogram[((int64_t)segment * p->d + t) * SEG_PICTURE_BINS];
+    const int n = SEG_PICTURE_BINS / each;
 
-    return &p->histogram[((int64_t)segment * p->d + t) * SEG_PICTURE_BINS];
+    memset(bins, 0, (size_t)n * sizeof *bins);
+    for (int i = 0; i < SEG_PICTURE_BINS; i++)
+        bins[i / each] += all[i];
+    return n;
+}
+
+/* True if more than a quarter of a segment would not be shown. */
+static bool hides_much(int n, const int64_t *bins)
+{
+    int64_t hidden = 0, all = 0, next = INT64_MAX;
+    int few = 0;
+
+    for (int i = 0; i < n; i++) {
+        all += bins[i];
+        few += page_is_hidden(bins[i]);
+        hidden += page_is_hidden(bins[i]) ? bins[i] : 0;
+        if (bins[i] >= PAGE_FEW && bins[i] < next) next = bins[i];
+    }
+    if (few == 1 && next < INT64_MAX) hidden += next;
+    return 4 * hidden > all;
+}
+
+/* Bins of a feature that are put together, as small groups are not shown: as few as let most
+ * segments be seen. */
+static int each_of(const page_data *data, int t)
+{
+    int64_t bins[SEG_PICTURE_BINS];
+    int best = 1, least = INT_MAX;
+
+    for (int each = 1; each <= MERGED_MOST; each *= 2) {
+        int unseen = 0;
+        for (int g = 0; g < data->s->n_segments; g++)
+            unseen += hides_much(bins_of(data, g, t, each, bins), bins);
+        if (unseen >= least) continue;
+        least = unseen;
+        best = each;
+    }
+    return best;
 }
 
 static double edge_of(const page_data *data, int t, int edge)
@@ -170,14 +214,17 @@ static double edge_of(const page_data *data, int t, int edge)
 
 static void add_bins(const page_data *data, int t, page_sheet *sheet)
 {
-    for (int bin = 0; bin < SEG_PICTURE_BINS; bin++) {
+    const int each = each_of(data, t), n = SEG_PICTURE_BINS / each;
+    int64_t bins[SEG_PICTURE_BINS];
+
+    for (int bin = 0; bin < n; bin++) {
         sheet_text(sheet, data->s->column[t]);
         sheet_whole(sheet, bin);
-        sheet_number(sheet, edge_of(data, t, bin));
-        sheet_number(sheet, edge_of(data, t, bin + 1));
+        sheet_number(sheet, edge_of(data, t, bin * each));
+        sheet_number(sheet, edge_of(data, t, (bin + 1) * each));
         for (int g = 0; g < data->s->n_segments; g++) {
-            const int64_t *bins = bins_of(data, g, t);
-            sheet_size(sheet, bins[bin], page_is_withheld(SEG_PICTURE_BINS, bins, bin));
+            (void)bins_of(data, g, t, each, bins);
+            sheet_size(sheet, bins[bin], page_is_withheld(n, bins, bin));
         }
     }
 }
@@ -233,6 +280,7 @@ static void tell_distributions(const page_data *data, page_figure *figure)
 /* The place of a panel. */
 typedef struct place {
     double x, y, width, row; /* left and top of the ridges, height of each */
+    int first, each;         /* line of the file, and bins that are put together */
 } place;
 
 static void label_panel(const page_data *data, page_canvas *c, int t, const place *p)
@@ -255,20 +303,54 @@ static void label_panel(const page_data *data, page_canvas *c, int t, const plac
 static void plot_ridge(const page_data *data, page_canvas *c, int t, int g, const place *p,
                        bool is_first)
 {
-    double base = p->y + (g + 1) * p->row - 2;
-    const int64_t *bins = bins_of(data, g, t);
-    int64_t most = 1;
+    int64_t bins[SEG_PICTURE_BINS], most = 1;
+    const int n = bins_of(data, g, t, p->each, bins);
+    double base = p->y + (g + 1) * p->row - 2, width = p->width / n;
 
-    for (int bin = 0; bin < SEG_PICTURE_BINS; bin++)
+    for (int bin = 0; bin < n; bin++)
         if (bins[bin] > most) most = bins[bin];
     double scale = RIDGE * p->row / (double)most / 2; /* a box has half of it on each side */
     fprintf(c->script,
             "%s skip 1 every ::%d::%d using (%.2f+($2+0.5)*%.4f):(valid(%d)&&column(%d)>0?%.2f-"
             "%.8g*column(%d):NaN):(%.4f):(%.8g*column(%d)) with boxxyerror fillstyle solid "
             "noborder linecolor rgb '%s'",
-            is_first ? "plot 'distributions.tsv'" : ", ''", t * SEG_PICTURE_BINS,
-            (t + 1) * SEG_PICTURE_BINS - 1, p->x, p->width / SEG_PICTURE_BINS, 5 + g, 5 + g, base,
-            scale, 5 + g, p->width / SEG_PICTURE_BINS / 2, scale, 5 + g, canvas_colour(g));
+            is_first ? "plot 'distributions.tsv'" : ", ''", p->first, p->first + n - 1, p->x, width,
+            5 + g, 5 + g, base, scale, 5 + g, width / 2, scale, 5 + g, canvas_colour(g));
+}
+
+/* Where all clients of a segment but a few lie in one bin, its number is not told, but it is seen.
+ */
+static void draw_alone(const page_data *data, page_canvas *c, int t, int g, const place *p)
+{
+    int64_t bins[SEG_PICTURE_BINS];
+    const int n = bins_of(data, g, t, p->each, bins);
+    const double base = p->y + (g + 1) * p->row - 2, width = p->width / n;
+    int large = 0, at = 0;
+
+    for (int bin = 0; bin < n; bin++)
+        if (bins[bin] >= PAGE_FEW) {
+            large++;
+            at = bin;
+        }
+    if (large != 1 || !page_is_withheld(n, bins, at)) return;
+    fprintf(c->script,
+            "set object rectangle from %.2f,%.2f to %.2f,%.2f fillcolor rgb '%s' fillstyle solid "
+            "noborder\n",
+            p->x + at * width, base, p->x + (at + 1) * width, base - RIDGE * p->row,
+            canvas_colour(g));
+}
+
+/* Panel number i, of the feature t, in blocks of this width and height. */
+static place place_of(const page_data *data, int t, int i, int across, double width, double block)
+{
+    place p = { .x = 6 + i % across * (width + PANEL_GAP),
+                .y = i / across * block + PANEL_HEAD,
+                .width = width,
+                .each = each_of(data, t) };
+
+    for (int before = 0; before < t; before++)
+        p.first += SEG_PICTURE_BINS / each_of(data, before);
+    return p;
 }
 
 static void draw_distributions(const page_data *data, page_canvas *c)
@@ -276,28 +358,30 @@ static void draw_distributions(const page_data *data, page_canvas *c)
     const seg_segments *s = data->s;
     int panel[PANELS], n = panels_of(data, panel), across = c->phone ? 2 : 3;
     const double row = s->n_segments > 6 ? 26 : c->phone ? 30 : 34;
-    const double gap = 18, head = 28, foot = 30;
     int top = canvas_key(c, data, false);
-    double block = head + s->n_segments * row + foot;
-    double width = (c->width - 12 - gap * (across - 1)) / across;
+    double block = PANEL_HEAD + s->n_segments * row + PANEL_FOOT;
+    double width = (c->width - 12 - PANEL_GAP * (across - 1)) / across;
+    place places[PANELS];
 
     c->height = (int)(top + ((n + across - 1) / across) * block);
     canvas_plain(c);
     (void)canvas_key(c, data, true);
     for (int i = 0; i < n; i++) {
-        place p = { 6 + i % across * (width + gap), top + i / across * block + head, width, row };
-        label_panel(data, c, panel[i], &p);
+        place *p = &places[i];
+        *p = place_of(data, panel[i], i, across, width, block);
+        p->y += top;
+        p->row = row;
+        label_panel(data, c, panel[i], p);
         for (int g = 0; g < s->n_segments; g++) {
-            double base = p.y + (g + 1) * row - 2;
-            canvas_line(c, p.x, base, p.x + width, base,
+            double base = p->y + (g + 1) * row - 2;
+            canvas_line(c, p->x, base, p->x + width, base,
                         "back linecolor rgb '#D5DBE3' linewidth 1");
+            draw_alone(data, c, panel[i], g, p);
         }
     }
-    for (int i = 0; i < n; i++) {
-        place p = { 6 + i % across * (width + gap), top + i / across * block + head, width, row };
+    for (int i = 0; i < n; i++)
         for (int g = 0; g < s->n_segments; g++)
-            plot_ridge(data, c, panel[i], g, &p, i == 0 && g == 0);
-    }
+            plot_ridge(data, c, panel[i], g, &places[i], i == 0 && g == 0);
     fprintf(c->script, "\n");
 }
 

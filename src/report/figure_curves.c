@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "page_internal.h"
+#include "report_internal.h"
 
 #define MUTED "#5B6673"
 #define BLUE  "#0072B2"
@@ -33,7 +34,7 @@ static void tell_elbow(const page_data *data, page_figure *figure)
     char share[20];
 
     if (in_sweep(elbow, k))
-        page_percent(index_of(elbow, SEG_INDEX_VARIANCE_EXPLAINED, k), share, sizeof share);
+        report_percent(index_of(elbow, SEG_INDEX_VARIANCE_EXPLAINED, k), share, sizeof share);
     else
         (void)snprintf(share, sizeof share, "part");
     if (k == best)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "page_internal.h"
+#include "report_internal.h"
 
 #define SEGMENTS 24 /* drawn in the table of moves, at most */
 #define INK      "#2B3440"
@@ -31,6 +32,8 @@ static void tell_drift(const page_data *data, page_figure *figure)
     }
     if (!first)
         (void)snprintf(figure->title, PAGE_TEXT, "No feature could be compared");
+    else if (!(first->psi > 0))
+        (void)snprintf(figure->title, PAGE_TEXT, "No feature has moved at all");
     else if (moved == 0)
         (void)snprintf(figure->title, PAGE_TEXT,
                        "No feature has moved far; %s has moved most (PSI %.2g)",
@@ -123,7 +126,7 @@ static void tell_migration(const page_data *data, page_figure *figure)
     page_sheet *sheet = &figure->sheet[0];
 
     (void)snprintf(figure->title, PAGE_TEXT, "%s of the clients in both scorings changed segment",
-                   page_percent(left / (stayed + left), share, sizeof share));
+                   report_percent(left / (stayed + left), share, sizeof share));
     (void)snprintf(figure->subtitle, PAGE_TEXT,
                    "Rows: the segment before; columns: now, in per cent of the row; %s clients are "
                    "new, %s are gone",

@@ -319,9 +319,9 @@ static void draw_correlation(const page_data *data, page_canvas *c)
             fprintf(
                 c->script,
                 ", '' skip 1 every ::::%d using (%d):0:($0>%d && strcol(%d) ne 'NaN' && "
-                "abs(column(%d))%s0.65 ? "
-                "sprintf('%%.0f',100*column(%d)) : '') with labels font ',%d' textcolor rgb '%s'",
-                n - 1, t, t, t + 2, t + 2, white ? ">=" : "<", t + 2, c->phone ? 8 : 10,
+                "abs(column(%d))%s0.65 ? (abs(column(%d))<0.005 ? '0' : "
+                "sprintf('%%.0f',100*column(%d))) : '') with labels font ',%d' textcolor rgb '%s'",
+                n - 1, t, t, t + 2, t + 2, white ? ">=" : "<", t + 2, t + 2, c->phone ? 8 : 10,
                 white ? "#FFFFFF" : INK);
     }
     fprintf(c->script, "\n");

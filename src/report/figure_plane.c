@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "page_internal.h"
+#include "report_internal.h"
 
 #define SHOWN    12 /* features named at their arrows, at most */
 #define INK      "#2B3440"
@@ -127,7 +128,7 @@ static void tell_plane(const page_data *data, page_figure *figure)
         (void)snprintf(figure->title, PAGE_TEXT,
                        "%s blend into others most: %s of them lie between segments",
                        PAGE_SHORT(s->segment[most].name),
-                       page_percent(s->segment[most].between, share, sizeof share));
+                       report_percent(s->segment[most].between, share, sizeof share));
     else
         (void)snprintf(figure->title, PAGE_TEXT, "All clients are one segment");
     (void)snprintf(figure->subtitle, PAGE_TEXT,

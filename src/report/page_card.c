@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "page_internal.h"
+#include "report_internal.h"
 #include "segmpi/text.h"
 
 #define FACTS 16
@@ -185,7 +186,7 @@ void card_markdown(const page_data *data, FILE *out)
                                  : page_count(segment->size, clients, sizeof clients),
                 few        ? "few"
                 : withheld ? PAGE_WITHHELD
-                           : page_percent(part, share, sizeof share),
+                           : report_percent(part, share, sizeof share),
                 stability);
     }
 }

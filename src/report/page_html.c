@@ -71,17 +71,6 @@ const char *page_signed(double value, char *buffer, size_t size)
     return buffer;
 }
 
-const char *page_percent(double share, char *buffer, size_t size)
-{
-    double percent = 100 * share;
-
-    if (!isfinite(percent))
-        (void)snprintf(buffer, size, "-");
-    else
-        (void)snprintf(buffer, size, fabs(percent) < 9.95 ? "%.1f %%" : "%.0f %%", percent);
-    return buffer;
-}
-
 bool page_is_hidden(int64_t n)
 {
     return n > 0 && n < PAGE_FEW;

@@ -66,7 +66,6 @@ void page_put(FILE *out, const char *template, ...);
 /* A number with three digits ("12,300", "0.0123", "1.25 M", "-" if there is none). */
 const char *page_number(double value, char *buffer, size_t size);
 const char *page_signed(double value, char *buffer, size_t size);
-const char *page_percent(double share, char *buffer, size_t size);
 /* A count, or "<10" for a small group. */
 const char *page_count(int64_t n, char *buffer, size_t size);
 bool page_is_hidden(int64_t n);

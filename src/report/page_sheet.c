@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "page_internal.h"
+#include "report_internal.h"
 #include "segmpi/memory.h"
 #include "segmpi/text.h"
 
@@ -155,7 +156,7 @@ static const char *shown(const page_sheet *sheet, const page_cell *cell, char *b
     case CELL_NUMBER:
         return page_number(cell->number, buffer, size);
     case CELL_SHARE:
-        return page_percent(cell->number, buffer, size);
+        return report_percent(cell->number, buffer, size);
     default:
         return page_count(cell->count, buffer, size);
     }

@@ -122,8 +122,8 @@ static void put_head(const page_data *data, FILE *out)
         if (!page_segment_is_withheld(data, 0))
             (void)snprintf(text, sizeof text, "The largest, %s, holds %s of them. ",
                            PAGE_SHORT(s->segment[0].name),
-                           page_percent((double)s->segment[0].size / (double)data->model->prep.n,
-                                        share, sizeof share));
+                           report_percent((double)s->segment[0].size / (double)data->model->prep.n,
+                                          share, sizeof share));
         const size_t used = strlen(text);
         (void)snprintf(text + used, sizeof text - used,
                        "%s stand out most: their mean of "
@@ -174,7 +174,7 @@ static void put_numbers(const page_data *data, FILE *out)
         put_number(out, page_number(largest_psi(&data->drift), text, sizeof text),
                    "largest drift (PSI; below 0.10 is little)");
     else
-        put_number(out, page_percent(between, text, sizeof text),
+        put_number(out, report_percent(between, text, sizeof text),
                    "of the clients lie between segments");
     fputs("</div>\n", out);
 }
@@ -214,7 +214,7 @@ static void put_card(const page_data *data, int i, FILE *out)
     bool withheld = page_segment_is_withheld(data, i), few = page_is_hidden(segment->size);
     char size[80] = "size not shown", percent[20], clients[40], width[20];
 
-    page_percent(share, percent, sizeof percent);
+    report_percent(share, percent, sizeof percent);
     page_count(segment->size, clients, sizeof clients);
     if (few || !withheld)
         (void)snprintf(size, sizeof size, "%s \xc2\xb7 %s clients", few ? "few" : percent, clients);
@@ -246,46 +246,50 @@ static void put_cards(const page_data *data, FILE *out)
 
 /* ---- the tree in words ---- */
 
-/* The leaves below `node`; size: clients of all leaves, 0 of other nodes. */
-static void put_leaves(const seg_segments *s, const int64_t *size, int node, const char *conditions,
-                       FILE *out)
-{
-    const seg_tree_node *n = &s->tree.node[node];
-    char text[1024], clients[40], share[20], number[40];
+typedef struct leaves {
+    const seg_segments *s;
+    int64_t size[SEG_TREE_NODES]; /* clients of leaves, 0 of other nodes */
+    FILE *out;
+} leaves;
 
-    for (int side = 0; side < 2 && n->column >= 0; side++) {
-        (void)snprintf(text, sizeof text, "%s%s%.200s %s %s", conditions,
-                       *conditions ? ", and " : "", s->column[n->column],
-                       side == 0 ? "at most" : "above",
-                       page_number(n->threshold, number, sizeof number));
-        put_leaves(s, size, side == 0 ? n->left : n->right, text, out);
+static void put_leaf(void *user, int node, int n, const report_condition *path)
+{
+    const leaves *l = user;
+    const seg_tree_node *leaf = &l->s->tree.node[node];
+    const bool few = page_is_hidden(leaf->clients);
+    const bool withheld = page_is_withheld(l->s->tree.n_nodes, l->size, node);
+    char text[1024] = "", clients[40], share[20], number[40];
+
+    for (int i = 0; i < n; i++) {
+        const size_t used = strlen(text);
+        (void)snprintf(text + used, sizeof text - used, "%s%.200s %s %s", i > 0 ? ", and " : "",
+                       l->s->column[path[i].column], path[i].above ? "above" : "at most",
+                       page_number(path[i].threshold, number, sizeof number));
     }
-    if (n->column >= 0 || n->clients == 0) return;
-    const bool few = page_is_hidden(n->clients);
-    const bool withheld = page_is_withheld(s->tree.n_nodes, size, node);
-    page_put(out,
+    page_put(l->out,
              "<li style=\"border-color:$\"><b>$</b> if @ <span class=\"small\">($ of $ "
              "clients)</span></li>\n",
-             canvas_colour(n->segment), s->segment[n->segment].name, conditions,
-             few ? "few" : page_percent((double)n->hits / (double)n->clients, share, sizeof share),
-             withheld && !few ? "its" : page_count(n->clients, clients, sizeof clients));
+             canvas_colour(leaf->segment), l->s->segment[leaf->segment].name, text,
+             few ? "few"
+                 : report_percent((double)leaf->hits / (double)leaf->clients, share, sizeof share),
+             withheld && !few ? "its" : page_count(leaf->clients, clients, sizeof clients));
 }
 
 static void put_tree(const page_data *data, FILE *out)
 {
     const seg_tree *tree = &data->s->tree;
-    int64_t size[SEG_TREE_NODES];
+    leaves l = { .s = data->s, .out = out };
     char share[20];
 
     if (tree->n_nodes < 2) return;
     for (int i = 0; i < tree->n_nodes; i++)
-        size[i] = tree->node[i].column < 0 ? tree->node[i].clients : 0;
+        l.size[i] = tree->node[i].column < 0 ? tree->node[i].clients : 0;
     page_put(out,
              "<section id=\"rules\">\n<h2>Simple rules tell the segment of $ of the clients</h2>\n"
              "<p class=\"sub\">A decision tree of depth three; behind each rule, how many of the "
              "clients whom it fits are in that segment</p>\n<ul class=\"rules\">\n",
-             page_percent(tree->fidelity, share, sizeof share));
-    put_leaves(data->s, size, 0, "", out);
+             report_percent(tree->fidelity, share, sizeof share));
+    report_leaves(data->s, put_leaf, &l);
     fputs("</ul>\n</section>\n", out);
 }
 
@@ -313,7 +317,7 @@ static void put_quality(const page_data *data, FILE *out)
         sheet_number(&sheet, prep->upper_bound[t]);
     }
     fputs("<section id=\"quality\" class=\"long\">\n", out);
-    page_percent((double)prep->missing[most] / (double)prep->n, share, sizeof share);
+    report_percent((double)prep->missing[most] / (double)prep->n, share, sizeof share);
     if (prep->missing[most] == 0)
         fputs("<h2>No cell is missing</h2>\n", out);
     else

@@ -18,6 +18,8 @@ void report_heading(const char *text);
 /* A value with about four digits: "12,345", "4.496", "0.001234", "1.2e+300", "-" if there is none.
  */
 const char *report_number(double value, char *buffer, size_t size);
+/* "9.5 %", "70 %", "99.7 %", "<0.1 %": never all or nothing where it is not. */
+const char *report_percent(double share, char *buffer, size_t size);
 /* The ending of a noun behind a number. */
 #define REPORT_S(n) ((n) == 1 ? "" : "s")
 /* "12,000 clients, 17 features", and how many rows stand for them where weights make it differ;
@@ -42,6 +44,16 @@ void report_elbow_choice(const seg_elbow *elbow);
 #define REPORT_DOUBTS    3
 /* What makes segment i of n clients hard to act on, in sentences; their number. */
 int report_doubts(const seg_segments *s, int i, int64_t n, const char *doubts[REPORT_DOUBTS]);
+/* A condition of a rule: "PURCHASES > 4500". */
+typedef struct report_condition {
+    int column;
+    bool above; /* the threshold; otherwise at most it */
+    double threshold;
+} report_condition;
+/* Calls `take` for each leaf of the tree that holds clients, with the conditions that lead there.
+ */
+typedef void report_take_leaf(void *user, int node, int n, const report_condition *path);
+void report_leaves(const seg_segments *s, report_take_leaf *take, void *user);
 /* Segments of n clients, in words and as JSON; nothing where there are none. */
 void report_segments(const seg_segments *segments, int64_t n);
 void report_segments_json(seg_json *json, const seg_segments *segments, int64_t n);

@@ -1,4 +1,5 @@
 /* A model in words: what was done to the columns, the clusters, the components. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ static const char *const scale_words[] = { "mean 0, standard deviation 1", "none
                                            "median 0, interquartile range 1", "0 to 1" };
 
 #define CELL_WIDTH       11
+#define ROUNDING         1e-6 /* of the scale; the grid is 2^-20 or coarser */
 #define COMPONENTS_SHOWN 12
 
 static int64_t sum_of(int n, const int64_t *values)
@@ -114,6 +116,14 @@ static void print_clusters(const seg_kmeans *kmeans, int64_t n)
         kmeans->n_swap_rounds);
 }
 
+/* In the unit of the column; what is only the rounding of prepared values is 0. */
+static double original(const seg_prep *prep, int t, double z)
+{
+    double value = seg_prep_original(prep, t, z);
+
+    return fabs(value) < ROUNDING * prep->scale[t] ? 0 : value;
+}
+
 /* Features down, clusters across, as many as the terminal is wide, then the next ones. */
 static void print_centers(const seg_prep *prep, int k, const double *centers)
 {
@@ -140,8 +150,8 @@ static void print_centers(const seg_prep *prep, int k, const double *centers)
             printf("  %s%*s", name, gap > 0 ? gap : 0, "");
             for (int j = first; j < end; j++)
                 printf("%*s", CELL_WIDTH,
-                       report_number(seg_prep_original(prep, t, centers[(int64_t)j * prep->d + t]),
-                                     cell, sizeof cell));
+                       report_number(original(prep, t, centers[(int64_t)j * prep->d + t]), cell,
+                                     sizeof cell));
             putchar('\n');
         }
     }

@@ -155,17 +155,11 @@ static void print_quality(const seg_segments *s)
     print_match(s);
 }
 
-/* A path through the tree: "PURCHASES > 4500". */
-typedef struct condition {
-    int column;
-    bool above; /* the threshold; otherwise at most it */
-    double threshold;
-} condition;
-
-static void print_leaf(const seg_segments *s, const seg_tree_node *leaf, int n,
-                       const condition *path)
+static void print_leaf(void *user, int number, int n, const report_condition *path)
 {
-    char text[2048], clients[32];
+    const seg_segments *s = user;
+    const seg_tree_node *leaf = &s->tree.node[number];
+    char text[2048], clients[32], share[20];
     size_t used = (size_t)snprintf(text, sizeof text, "%.160s", s->segment[leaf->segment].name);
 
     for (int i = 0; i < n && used < sizeof text; i++)
@@ -173,29 +167,35 @@ static void print_leaf(const seg_segments *s, const seg_tree_node *leaf, int n,
                                  i > 0 ? "and" : "if", s->column[path[i].column],
                                  path[i].above ? ">" : "<=", path[i].threshold);
     if (used < sizeof text)
-        snprintf(text + used, sizeof text - used, " (%.0f %% of %s client%s)",
-                 100 * (double)leaf->hits / (double)leaf->clients,
+        snprintf(text + used, sizeof text - used, " (%s of %s client%s)",
+                 report_percent((double)leaf->hits / (double)leaf->clients, share, sizeof share),
                  seg_text_count(leaf->clients, clients, sizeof clients), REPORT_S(leaf->clients));
     report_paragraph(2, text);
 }
 
-/* The leaves below `node`, behind n conditions.  One on the same side of the same column is
- * narrower than what it replaces. */
-static void print_leaves(const seg_segments *s, int node, int n, const condition *path)
+/* Behind n conditions.  One on the same side of the same column is narrower than what it replaces.
+ */
+static void walk(const seg_segments *s, int node, int n, const report_condition *path,
+                 report_take_leaf *take, void *user)
 {
     const seg_tree_node *here = &s->tree.node[node];
 
     for (int side = 0; side < 2 && here->column >= 0; side++) {
-        condition longer[SEG_TREE_NODES];
+        report_condition longer[SEG_TREE_NODES];
         int at = 0;
         for (int i = 0; i < n; i++)
             longer[i] = path[i];
         while (at < n && (path[at].column != here->column || path[at].above != (side == 1)))
             at++;
-        longer[at] = (condition) { here->column, side == 1, here->threshold };
-        print_leaves(s, side == 0 ? here->left : here->right, at == n ? n + 1 : n, longer);
+        longer[at] = (report_condition) { here->column, side == 1, here->threshold };
+        walk(s, side == 0 ? here->left : here->right, at == n ? n + 1 : n, longer, take, user);
     }
-    if (here->column < 0 && here->clients > 0) print_leaf(s, here, n, path);
+    if (here->column < 0 && here->clients > 0) take(user, node, n, path);
+}
+
+void report_leaves(const seg_segments *s, report_take_leaf *take, void *user)
+{
+    walk(s, 0, 0, NULL, take, user);
 }
 
 static void print_names_source(const seg_segments *s)
@@ -222,7 +222,7 @@ void report_segments(const seg_segments *s, int64_t n)
              "The segments in simple rules, right for %.1f %% of all clients",
              100 * s->tree.fidelity);
     report_heading(heading);
-    print_leaves(s, 0, 0, NULL);
+    report_leaves(s, print_leaf, (void *)s);
 }
 
 static seg_json *segment_json(const seg_segments *s, int i, int64_t n)

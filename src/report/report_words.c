@@ -58,6 +58,22 @@ const char *report_number(double value, char *buffer, size_t size)
     return buffer;
 }
 
+const char *report_percent(double share, char *buffer, size_t size)
+{
+    const double percent = 100 * share;
+    const bool fine = fabs(percent) < 9.95 || (percent >= 99.5 && percent < 100);
+
+    if (!isfinite(percent))
+        (void)snprintf(buffer, size, "-");
+    else if (percent > 0 && percent < 0.05)
+        (void)snprintf(buffer, size, "<0.1 %%");
+    else if (percent >= 99.95 && percent < 100)
+        (void)snprintf(buffer, size, ">99.9 %%");
+    else
+        (void)snprintf(buffer, size, fine ? "%.1f %%" : "%.0f %%", percent);
+    return buffer;
+}
+
 int report_text_width(const char *text)
 {
     int width = 0;

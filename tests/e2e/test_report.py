@@ -13,6 +13,9 @@ import h5py
 import numpy as np
 import pytest
 
+from conftest import TOP
+
+SAMPLE = TOP / "data/sample/clients.csv"
 SECTIONS = ["segments", "centers", "plane", "clusters", "distributions", "correlation", "elbow", "rules", "quality",
             "model-card", "provenance"]
 FIGURES = ["centers", "plane", "loadings", "clusters", "distributions", "correlation", "elbow", "indices"]
@@ -72,7 +75,7 @@ def sheet(path):
     return {title: [value(row[i]) for row in rows[1:]] for i, title in enumerate(rows[0])}, rows
 
 
-def told(counts):
+def tellable(counts):
     """counts of groups that add up to a number that is known: small ones are NaN, and where there is one, the next too"""
     shown = np.asarray(counts, float).copy()
     small = (shown > 0) & (shown < 10)
@@ -119,11 +122,11 @@ def test_numbers_beside_figures_are_those_of_the_model(model, report):
     with h5py.File(model) as file:
         names, features = list(file["segments/name"].asstr()), list(file["feature"].asstr())
         density, _ = sheet(figures / "plane_density.tsv")
-        cells = np.array([told(cell) for cell in file["report/pca_density"][:].reshape(4, -1).T]).T
+        cells = np.array([tellable(cell) for cell in file["report/pca_density"][:].reshape(4, -1).T]).T
         bins, _ = sheet(figures / "distributions.tsv")
         for g, name in enumerate(names):
             assert np.array_equal(density[name], cells[g], equal_nan=True)
-            expected = np.concatenate([told(counts) for counts in file["report/histogram"][g]])
+            expected = np.concatenate([tellable(counts) for counts in file["report/histogram"][g]])
             assert np.array_equal(bins[name], expected, equal_nan=True)
         points, _ = sheet(figures / "plane_sample.tsv")
         assert np.array_equal(np.c_[points["pc1"], points["pc2"]], file["report/pca_sample"][:])
@@ -148,6 +151,22 @@ def test_the_heat_map_shows_the_profiles_of_the_clusters(model, report):
         order = [list(file["feature"].asstr()).index(name) for name in cells["feature"]]
         for j in range(8):
             assert cells[f"cluster {j}"] == pytest.approx(z[cluster == j].mean(0)[order], rel=1e-6, abs=1e-9)
+
+
+def test_rules_are_the_leaves_of_the_tree(segmpi, tmp_path):
+    """a bound that another one narrows is not told, and what is not all is not 100 %"""
+    segmpi("fit", SAMPLE, "-o", tmp_path / "m.h5", "--stability", 0)
+    segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r", env={"PATH": str(tmp_path)})
+    page = (tmp_path / "r/report.html").read_text().replace("<wbr>", "")
+    rules = re.findall(r"<li style=.*?</b> if (.*?) <span class=\"small\">\((.*?) of (.*?) clients\)", page)
+    bounds = [re.findall(r"(\w+) (above|at most)", rule[0]) for rule in rules]
+    assert all(len(found) == len(set(found)) for found in bounds) and min(map(len, bounds)) < 3
+    with h5py.File(tmp_path / "m.h5") as file:
+        tree = {name: item[()] for name, item in file["segments/tree"].items()}
+    leaf = (tree["feature"] < 0) & (tree["clients"] > 0)
+    clients, hits = tree["clients"][leaf], tree["hits"][leaf]
+    shares = ["few" if n < 10 else f"{100 * h / n:.{h / n >= 0.995 and h < n}f} %" for h, n in zip(hits, clients)]
+    assert sorted(rule[1] for rule in rules) == sorted(shares)
 
 
 def test_profiles_for_a_spreadsheet(model, report):
@@ -358,6 +377,12 @@ def test_groups_under_ten_are_not_shown(segmpi, tmp_path):
     _, tree = sheet(tmp_path / "r/figures/merge_tree.tsv")
     assert {row[4] for row in tree[1:]} == {"not shown"}
     cells, raw = sheet(tmp_path / "r/figures/distributions.tsv")
+    with h5py.File(tmp_path / "model.h5") as file:  # bins are put together, as most would be small
+        parts = [cells["feature"].count(feature) for feature in "abc"]
+        assert set(parts) <= {4, 8, 16}
+        for g, name in enumerate(file["segments/name"].asstr()):
+            expected = [tellable(counts.reshape(n, -1).sum(1)) for n, counts in zip(parts, file["report/histogram"][g])]
+            assert np.array_equal(cells[name], np.concatenate(expected), equal_nan=True)
     assert "<10" in {cell for row in raw for cell in row}
     assert not {str(n) for n in range(1, 10)} & {cell for row in raw[1:] for cell in row[4:]}
 
