@@ -1,5 +1,6 @@
 """What the tests judge by: segmpi's files read with h5py, and the method's arithmetic in float64 by numpy."""
 
+import csv
 import math
 from types import SimpleNamespace
 
@@ -78,6 +79,35 @@ def messages(result):
 
 def warnings(result):
     return [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+
+
+# ---- figures of a report ----
+
+
+def sheet(path):
+    """{title: column} of a file of tabs; figures as floats, what is hidden as NaN"""
+    rows = list(csv.reader(path.open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert len({len(row) for row in rows}) == 1
+
+    def value(cell):
+        if cell in ("<10", "not shown", "NaN"):
+            return np.nan
+        try:
+            return float(cell)
+        except ValueError:
+            return cell
+
+    return {title: [value(row[i]) for row in rows[1:]] for i, title in enumerate(rows[0])}, rows
+
+
+def tellable(counts):
+    """counts of groups that add up to a number that is known: small ones are NaN, and where there is one, the next too"""
+    shown = np.asarray(counts, float).copy()
+    small = (shown > 0) & (shown < 10)
+    if small.sum() == 1 and (shown >= 10).any():
+        shown[np.argmin(np.where(shown >= 10, shown, np.inf))] = np.nan
+    shown[small] = np.nan
+    return shown
 
 
 # ---- arithmetic ----

@@ -13,9 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import TOP
+from judge import sheet, tellable
 
-SAMPLE = TOP / "data/sample/clients.csv"
 SECTIONS = ["segments", "centers", "plane", "clusters", "distributions", "correlation", "elbow", "rules", "quality",
             "model-card", "provenance"]
 FIGURES = ["centers", "plane", "loadings", "clusters", "distributions", "correlation", "elbow", "indices"]
@@ -57,32 +56,6 @@ def shots(tmp_path_factory):
     folder = build / "pages" if (build / "CMakeCache.txt").exists() else tmp_path_factory.mktemp("pages")
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def sheet(path):
-    """{title: column} of a file of tabs; figures as floats, what is hidden as NaN"""
-    rows = list(csv.reader(path.open(encoding="utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE))
-    assert len({len(row) for row in rows}) == 1
-
-    def value(cell):
-        if cell in ("<10", "not shown", "NaN"):
-            return np.nan
-        try:
-            return float(cell)
-        except ValueError:
-            return cell
-
-    return {title: [value(row[i]) for row in rows[1:]] for i, title in enumerate(rows[0])}, rows
-
-
-def tellable(counts):
-    """counts of groups that add up to a number that is known: small ones are NaN, and where there is one, the next too"""
-    shown = np.asarray(counts, float).copy()
-    small = (shown > 0) & (shown < 10)
-    if small.sum() == 1 and (shown >= 10).any():
-        shown[np.argmin(np.where(shown >= 10, shown, np.inf))] = np.nan
-    shown[small] = np.nan
-    return shown
 
 
 # ---- numbers ----
@@ -151,22 +124,6 @@ def test_the_heat_map_shows_the_profiles_of_the_clusters(model, report):
         order = [list(file["feature"].asstr()).index(name) for name in cells["feature"]]
         for j in range(8):
             assert cells[f"cluster {j}"] == pytest.approx(z[cluster == j].mean(0)[order], rel=1e-6, abs=1e-9)
-
-
-def test_rules_are_the_leaves_of_the_tree(segmpi, tmp_path):
-    """a bound that another one narrows is not told, and what is not all is not 100 %"""
-    segmpi("fit", SAMPLE, "-o", tmp_path / "m.h5", "--stability", 0)
-    segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r", env={"PATH": str(tmp_path)})
-    page = (tmp_path / "r/report.html").read_text().replace("<wbr>", "")
-    rules = re.findall(r"<li style=.*?</b> if (.*?) <span class=\"small\">\((.*?) of (.*?) clients\)", page)
-    bounds = [re.findall(r"(\w+) (above|at most)", rule[0]) for rule in rules]
-    assert all(len(found) == len(set(found)) for found in bounds) and min(map(len, bounds)) < 3
-    with h5py.File(tmp_path / "m.h5") as file:
-        tree = {name: item[()] for name, item in file["segments/tree"].items()}
-    leaf = (tree["feature"] < 0) & (tree["clients"] > 0)
-    clients, hits = tree["clients"][leaf], tree["hits"][leaf]
-    shares = ["few" if n < 10 else f"{100 * h / n:.{h / n >= 0.995 and h < n}f} %" for h, n in zip(hits, clients)]
-    assert sorted(rule[1] for rule in rules) == sorted(shares)
 
 
 def test_profiles_for_a_spreadsheet(model, report):
@@ -344,49 +301,6 @@ def test_it_is_the_same_twice(segmpi, model, report, tmp_path):
     assert (tmp_path / "again/report.html").read_bytes() == (report / "report.html").read_bytes()
 
 
-def test_groups_under_ten_are_not_shown(segmpi, tmp_path):
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(400, 3)).round(4)
-    x[:4] += 40
-    (tmp_path / "few.csv").write_text("a,b,c\n" + "\n".join(",".join(map(str, row)) for row in x) + "\n")
-    segmpi("import", tmp_path / "few.csv", "-o", tmp_path / "few.h5")
-    segmpi("fit", tmp_path / "few.h5", "-o", tmp_path / "model.h5", "-k", 3, "--n-segments", 3, "--outliers", "none",
-           "--stability", 0)
-    segmpi("report", tmp_path / "model.h5", "-o", tmp_path / "r")
-    rows = list(csv.DictReader((tmp_path / "r/profiles.csv").open()))
-    hidden = [row for row in rows if row["clients"] == "<10"]
-    assert len(hidden) == 6 and all(row["mean"] == row["z"] == row["median"] == "<10" for row in hidden)
-    centers, _ = sheet(tmp_path / "r/figures/centers.tsv")
-    assert max(centers["highest"]) < 2  # the outliers lie 9 standard deviations away
-    assert "nan" not in (tmp_path / "r/model_card.md").read_text()
-    points, _ = sheet(tmp_path / "r/figures/plane_sample.tsv")
-    with h5py.File(tmp_path / "model.h5") as file:
-        sizes, few = file["segments/size"][:], np.argmin(file["segments/size"])
-    assert sorted(sizes)[0] == 4 and len(points["pc1"]) == 396 and few not in points["segment"]
-    # nor does the total less the others tell the size of the only small one
-    told = [n for n in sizes if n != 4]
-    shown = [row["clients"] for row in rows if row["kind"] == "segment" and row["feature"] == "a"]
-    assert sorted(shown) == sorted(["<10", "not shown", str(max(told))])
-    assert {row["clients"] for row in rows if row["kind"] == "cluster"} == {"<10", "not shown"}
-    card = json.loads((tmp_path / "r/model_card.json").read_text())
-    assert sorted(s.get("clients", 0) for s in card["segments"]) == [0, 0, max(told)]
-    assert sorted(s["share"] or 0 for s in card["segments"]) == [0, 0, max(told) / 400]
-    page, markdown = (tmp_path / "r/report.html").read_text(), (tmp_path / "r/model_card.md").read_text()
-    assert f"| {min(told)} |" not in markdown and f"| {max(told)} |" in markdown
-    assert f"{min(told)} clients" not in page and f"{max(told)} clients" in page
-    _, tree = sheet(tmp_path / "r/figures/merge_tree.tsv")
-    assert {row[4] for row in tree[1:]} == {"not shown"}
-    cells, raw = sheet(tmp_path / "r/figures/distributions.tsv")
-    with h5py.File(tmp_path / "model.h5") as file:  # bins are put together, as most would be small
-        parts = [cells["feature"].count(feature) for feature in "abc"]
-        assert set(parts) <= {4, 8, 16}
-        for g, name in enumerate(file["segments/name"].asstr()):
-            expected = [tellable(counts.reshape(n, -1).sum(1)) for n, counts in zip(parts, file["report/histogram"][g])]
-            assert np.array_equal(cells[name], np.concatenate(expected), equal_nan=True)
-    assert "<10" in {cell for row in raw for cell in row}
-    assert not {str(n) for n in range(1, 10)} & {cell for row in raw[1:] for cell in row[4:]}
-
-
 # ---- the page ----
 
 
@@ -427,14 +341,6 @@ def test_the_page_of_other_models(segmpi, browser, later, tmp_path, table, words
         assert found["pictures"] >= 2
     if table == "few":
         assert "columns transformed by log(1 + x): 1, by" in (tmp_path / "r/model_card.md").read_text()
-
-
-def test_columns_without_a_correlation_have_no_picture_of_it(segmpi, tmp_path):
-    (tmp_path / "c.csv").write_text("a,b\n" + "".join(f"{i * i % 17},1\n" for i in range(300)))
-    segmpi("fit", tmp_path / "c.csv", "-o", tmp_path / "m.h5", "-k", 3, "--stability", 0)
-    segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r", env={"PATH": str(tmp_path)})
-    page = (tmp_path / "r/report.html").read_text()
-    assert '<section id="centers"' in page and 'id="correlation"' not in page and "go together most" not in page
 
 
 def test_the_page_prints(browser, report, shots):
