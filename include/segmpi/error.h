@@ -46,6 +46,11 @@ void seg_error_while(const char *format, ...) __attribute__((format(printf, 1, 2
 /* Forgets the record, for a caller that has handled the failure.  Local. */
 void seg_error_clear(void);
 
+/* The system has failed a read of this process, for that reason ("": take it back), and a library
+ * may have gone on without what it could not read.  What looks like bad data from now on may be
+ * none: a failure recorded as SEG_ERR_DATA is SEG_ERR_IO and says so.  Local. */
+void seg_error_doubt(const char *reason);
+
 /* The rank that new records carry; 0 until comm/ sets it.  Local. */
 void seg_error_set_rank(int rank);
 int seg_error_rank(void);

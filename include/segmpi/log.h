@@ -30,10 +30,10 @@ void seg_log_warning(const char *format, ...) __attribute__((format(printf, 1, 2
 void seg_progress_begin(const char *phase, int64_t total, const char *unit);
 void seg_progress_set(int64_t done);
 void seg_progress_add(int64_t more);
-/* `summary` is added to the closing line and may be NULL. */
 /* Rows read from a table: the progress of a phase that began with SEG_ROWS_READ for its total. */
 #define SEG_ROWS_READ (-1)
 void seg_progress_read(int64_t rows);
+/* `summary` is added to the closing line and may be NULL. */
 void seg_progress_end(const char *summary);
 
 /* True if text for people on that stream (1 stdout, 2 stderr) may carry colour: a terminal and no

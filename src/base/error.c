@@ -11,6 +11,7 @@
 
 static seg_error record;
 static int record_rank;
+static char doubt[100]; /* why what is read may not be what is there; "": there is no doubt */
 
 const seg_error *seg_error_get(void)
 {
@@ -28,6 +29,11 @@ void seg_error_clear(void)
     memset(&record, 0, sizeof record);
 }
 
+void seg_error_doubt(const char *reason)
+{
+    (void)seg_text_copy(doubt, sizeof doubt, reason);
+}
+
 void seg_error_set_rank(int rank)
 {
     record_rank = rank;
@@ -43,17 +49,22 @@ seg_status seg_error_record(seg_status status, const char *file, int line, const
     if (record.status != SEG_OK) return record.status;
 
     const char *name = strrchr(file, '/');
+    const bool doubtful = status == SEG_ERR_DATA && *doubt;
     va_list args;
 
-    record.status = status;
+    record.status = doubtful ? SEG_ERR_IO : status;
     record.rank = record_rank;
     record.line = line;
     snprintf(record.file, sizeof record.file, "%s", name ? name + 1 : file);
     va_start(args, format);
     vsnprintf(record.text, sizeof record.text, format, args);
     va_end(args);
+    const size_t used = strlen(record.text);
+    if (doubtful)
+        snprintf(record.text + used, sizeof record.text - used,
+                 "; but the system has failed a read before: %s", doubt);
     (void)seg_text_clean(record.text, record.text, sizeof record.text);
-    return status;
+    return record.status;
 }
 
 void seg_error_while(const char *format, ...)

@@ -146,8 +146,11 @@ seg_status seg_json_read(const char *path, seg_json **out)
     if (!file)
         return SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
     *out = (seg_json *)json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+    const int failed_read = ferror(file) ? errno : 0;
     (void)fclose(file);
     if (*out) return SEG_OK;
+    if (failed_read)
+        return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path, strerror(failed_read));
     return SEG_FAIL(SEG_ERR_DATA, "'%s' is not JSON (line %d: %s)", path, error.line, error.text);
 }
 

@@ -178,7 +178,10 @@ static seg_status make_file(seg_scratch *s)
                         "cannot create a scratch file in '%s': %s; --scratch names another folder",
                         s->folder, strerror(errno));
     (void)unlink(path);
-    int failed = posix_fallocate(s->file, 0, bytes);
+    int failed;
+    do /* a signal may interrupt it */
+        failed = posix_fallocate(s->file, 0, bytes);
+    while (failed == EINTR);
     if (failed != 0)
         return SEG_FAIL(SEG_ERR_IO,
                         "no room for %s of clients in a scratch file in '%s': %s; --scratch names "

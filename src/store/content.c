@@ -86,11 +86,10 @@ static seg_status feed_value(walk *w, hid_t attribute)
     return status;
 }
 
-static herr_t feed_scale(hid_t set, unsigned dim, hid_t scale, void *w)
+static herr_t feed_scale(hid_t scale, int dim, void *w)
 {
     char name[STORE_PATH] = "";
 
-    (void)set;
     if (H5Iget_name(scale, name, sizeof name) < 0) return -1;
     feed_int(w, dim);
     feed_text(w, name);
@@ -105,7 +104,7 @@ static seg_status feed_scales(walk *w, hid_t set)
 
     H5Sclose(space);
     for (int i = 0; i < rank; i++)
-        if (H5DSiterate_scales(set, (unsigned)i, NULL, feed_scale, w) < 0) return SEG_ERR_DATA;
+        if (store_scales(set, i, feed_scale, w) < 0) return SEG_ERR_DATA;
     return SEG_OK;
 }
 
@@ -236,8 +235,7 @@ static seg_status feed_group(walk *w, const char *path, hid_t group, int depth)
 static seg_status feed_object(walk *w, const char *path, int depth)
 {
     seg_status status = SEG_ERR_DATA;
-    char clean[200], reason[200];
-    bool system;
+    char clean[200];
 
     if (is_skipped(w, path)) return SEG_OK;
     store_kind kind = w->objects++ < STORE_MOST_OBJECTS ? store_find(w->file, path) : STORE_OTHER;
@@ -248,10 +246,8 @@ static seg_status feed_object(walk *w, const char *path, int depth)
     if (object >= 0 && kind == STORE_DATASET) status = feed_dataset(w, path, object);
     if (object >= 0 && H5Oclose(object) < 0) status = SEG_ERR_DATA;
     if (status == SEG_OK) return SEG_OK;
-    seg_text_clean(*path ? path : "/", clean, sizeof clean);
-    store_reason(reason, sizeof reason, &system);
-    if (system) return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", clean, reason);
-    return SEG_FAIL(status, "'%s' is damaged or of a kind that segmpi does not write", clean);
+    return SEG_FAIL(status, "'%s' is damaged or of a kind that segmpi does not write",
+                    seg_text_clean(*path ? path : "/", clean, sizeof clean));
 }
 
 seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
@@ -260,7 +256,6 @@ seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
 
     if (!w.state) return SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a checksum");
     (void)XXH3_64bits_reset(w.state);
-    store_forget_reason();
     seg_status status = feed_object(&w, part == CONTENT_RUN ? STORE_RUN : "", 0);
     *hash = XXH3_64bits_digest(w.state);
     (void)XXH3_freeState(w.state);

@@ -11,7 +11,6 @@ static seg_status failed(seg_status status, const seg_input *in, const char *wha
     char clean[200];
 
     if (status == SEG_OK) return SEG_OK;
-    SEG_TRY(input_sound(in, path));
     return SEG_FAIL(status, "cannot read %s '%s' in '%s'", what,
                     seg_text_clean(path, clean, sizeof clean), in->path);
 }
@@ -37,11 +36,10 @@ typedef struct found_names {
 } found_names;
 
 /* The first scale that holds as many texts as there are columns. */
-static herr_t names_of_scale(hid_t set, unsigned dim, hid_t scale, void *data)
+static herr_t names_of_scale(hid_t scale, int dim, void *data)
 {
     found_names *f = data;
 
-    (void)set;
     (void)dim;
     if (store_texts(scale, false, &f->n, &f->names) == SEG_OK && f->n == f->wanted) return 1;
     seg_error_clear();
@@ -82,7 +80,7 @@ seg_status seg_input_column_names(seg_input *in, const char *path, int *n, char 
     SEG_TRY(set_open(in, path, &s));
     if (s.shape.rank == 2 && s.shape.dim[1] > 0 && s.shape.dim[1] <= 1 << 24) {
         found.wanted = (int)s.shape.dim[1];
-        scales = H5DSiterate_scales(s.set, 1, NULL, names_of_scale, &found);
+        scales = store_scales(s.set, 1, names_of_scale, &found);
         if (scales == 0) names_of_attributes(s.set, &found);
     }
     set_close(&s);

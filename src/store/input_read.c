@@ -1,6 +1,5 @@
 /* Reading rows: in slices that are checked while they are in the cache, converted where the caller
  * wants another type than the file has. */
-#include <errno.h>
 #include <string.h>
 
 #include "segmpi/memory.h"
@@ -29,11 +28,11 @@ static seg_status read_in_place(const seg_input *in, const input_set *s, void *b
                                 int64_t at)
 {
     char clean[200];
+    seg_status status = store_read_bytes(in->rows, bytes, size, at, in->path);
 
-    if (store_read_bytes(in->rows, bytes, size, at)) return SEG_OK;
-    return SEG_FAIL(errno == 0 ? SEG_ERR_DATA : SEG_ERR_IO, "cannot read '%s' in '%s': %s",
-                    seg_text_clean(s->path, clean, sizeof clean), in->path,
-                    errno == 0 ? "the file has become shorter" : strerror(errno));
+    if (status != SEG_OK)
+        seg_error_while("reading '%s'", seg_text_clean(s->path, clean, sizeof clean));
+    return status;
 }
 
 /* ---- checksums ---- */

@@ -7,7 +7,7 @@
 #include "segmpi/text.h"
 #include "store_internal.h"
 
-#define MOST_VALUES    ((int64_t)1 << 48)
+#define MOST_BYTES     ((int64_t)1 << 51) /* of one dataset */
 #define MOST_CHUNK     ((int64_t)1 << 30) /* bytes of one unpacked chunk */
 #define DEFAULT_CACHE  ((int64_t)1 << 20) /* of HDF5, for each dataset */
 #define MOST_CACHES    ((int64_t)1 << 30) /* of one file */
@@ -34,22 +34,23 @@ static seg_status check_shape(hid_t set, const place *at, input_set *s, int64_t 
     int rank = H5Sget_simple_extent_ndims(space);
     bool simple = H5Sget_simple_extent_type(space) != H5S_NULL &&
                   H5Sget_simple_extent_dims(space, dim, NULL) >= 0;
-    int64_t values = 1;
+    const bool variable = s->shape.type == SEG_TEXT && s->shape.width == 0;
+    const int64_t size = variable ? VARIABLE_BYTES : (int64_t)H5Tget_size(s->file_type);
+    int64_t most = MOST_BYTES / size; /* length of the next dimension, also beside one of 0 */
 
+    *bytes = size;
     H5Sclose(space);
     if (!simple || rank > 4)
         return REFUSE("'%s' in '%s' has more than 4 dimensions, or none", at->set, at->file);
     s->shape.rank = rank;
     for (int i = 0; i < rank; i++) {
-        if (dim[i] > (hsize_t)MOST_VALUES ||
-            (values > 0 && dim[i] > 0 && (int64_t)dim[i] > MOST_VALUES / values))
+        if (dim[i] > (hsize_t)most)
             return REFUSE("'%s' in '%s' claims an impossible size", at->set, at->file);
         s->shape.dim[i] = (int64_t)dim[i];
-        values *= (int64_t)dim[i];
+        if (dim[i] > 0) most /= (int64_t)dim[i];
         if (i > 0) s->row_bytes *= (int64_t)dim[i];
+        *bytes *= (int64_t)dim[i];
     }
-    const bool variable = s->shape.type == SEG_TEXT && s->shape.width == 0;
-    *bytes = values * (variable ? VARIABLE_BYTES : (int64_t)H5Tget_size(s->file_type));
     return SEG_OK;
 }
 

@@ -35,9 +35,8 @@ static seg_status hash_ends(int file, const char *path, int64_t bytes, uint64_t 
     const int64_t n = bytes < END_BYTES ? bytes : END_BYTES;
     char ends[2 * END_BYTES];
 
-    if (!store_read_bytes(file, ends, n, 0) || !store_read_bytes(file, ends + n, n, bytes - n))
-        return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path,
-                        errno == 0 ? "the file has become shorter" : strerror(errno));
+    SEG_TRY(store_read_bytes(file, ends, n, 0, path));
+    SEG_TRY(store_read_bytes(file, ends + n, n, bytes - n, path));
     *hash = seg_hash(ends, (size_t)(2 * n), 0);
     return SEG_OK;
 }

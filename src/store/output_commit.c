@@ -91,21 +91,6 @@ static seg_status write_content(seg_output *out)
     return seg_output_attr_text(out, "", STORE_CONTENT, text);
 }
 
-/* The places of the row arrays' values; *n of them are not empty. */
-static seg_status find_ranges(const seg_output *out, int64_t *n, row_range *range)
-{
-    *n = 0;
-    for (int i = 0; i < out->n_rows; i++) {
-        hid_t set = H5Dopen2(out->file, out->rows[i].path, H5P_DEFAULT);
-        if (set < 0) return store_write_failed("open", out->rows[i].path, out->part.path);
-        range[*n] = (row_range) { .first = (int64_t)H5Dget_offset(set),
-                                  .size = (int64_t)H5Dget_storage_size(set) };
-        *n += range[*n].size > 0;
-        (void)H5Dclose(set);
-    }
-    return SEG_OK;
-}
-
 /* Root. */
 static seg_status write_seal(seg_output *out)
 {
@@ -114,7 +99,11 @@ static seg_status write_seal(seg_output *out)
     int64_t n = 0;
 
     SEG_TRY(seg_alloc(out->n_rows, sizeof *range, &range));
-    SEG_TRY_OR_DONE(find_ranges(out, &n, range));
+    for (int i = 0; i < out->n_rows; i++) {
+        const row_array *a = &out->rows[i];
+        range[n] = (row_range) { a->place.at, (int64_t)a->place.dim[0] * a->row_bytes };
+        n += range[n].size > 0;
+    }
     SEG_TRY_OR_DONE(output_close(out));
     SEG_TRY_OR_DONE(seal_write(out->part.file, n, range, out->part.path));
 done:
@@ -141,7 +130,7 @@ static seg_status seal(seg_output *out)
     if (out->file < 0) out->file = store_open_serial(out->part.temp, H5F_ACC_RDWR);
     if (out->file < 0) return store_write_failed("open", "temporary file", out->part.path);
     SEG_TRY(of_storage(out, write_content(out)));
-    SEG_TRY(write_seal(out));
+    SEG_TRY(of_storage(out, write_seal(out)));
     return seg_part_sync(&out->part);
 }
 
@@ -159,6 +148,13 @@ static seg_status read_back_rows(seg_input *in, const row_array *a)
     return SEG_OK;
 }
 
+static bool has_peer_rows(const seg_output *out)
+{
+    for (int i = 0; i < out->n_rows; i++)
+        if (out->rows[i].n_peer > 0) return true;
+    return false;
+}
+
 /* Local.  Reads what other ranks have written, through a file of its own: the next rank's rows; and
  * rank 1 what rank 0 has written besides, with the eyes of a reader who knows nothing. */
 static seg_status read_back(const seg_comm *comm, const seg_output *out)
@@ -167,6 +163,7 @@ static seg_status read_back(const seg_comm *comm, const seg_output *out)
     seg_input *in = NULL;
 
     SEG_TRY(seg_fault("store_verify", SEG_ERR_IO));
+    if (!whole && !has_peer_rows(out)) return SEG_OK;
     seg_status status = whole ? seg_input_open(out->part.temp, &in) : input_of_rows(out, &in);
     if (status == SEG_OK && whole) status = content_verify(in->file, out->part.path);
     for (int i = 0; i < out->n_rows && status == SEG_OK; i++)

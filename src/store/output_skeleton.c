@@ -44,8 +44,7 @@ seg_status skeleton_group(const seg_output *out, const char *path)
 }
 
 /* Contiguous; room for all values from the start, and nothing written into it (variable-length text
- * needs its fill value); `early` is false for
- * what never gets values. */
+ * needs its fill value); `early` is false for what never gets values. */
 static seg_status create_dataset(const seg_output *out, const char *path, hid_t type, int rank,
                                  const hsize_t *dim, bool early, hid_t *set)
 {

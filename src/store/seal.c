@@ -23,14 +23,15 @@
 static const char mark[] = "segmpi\r\n";
 
 /* Feeds bytes [at, end). */
-static bool feed(XXH3_state_t *state, int file, int64_t at, int64_t end, char *buffer)
+static seg_status feed(XXH3_state_t *state, int file, int64_t at, int64_t end, char *buffer,
+                       const char *path)
 {
     for (int64_t n; at < end; at += n) {
         n = end - at < STORE_SLICE ? end - at : STORE_SLICE;
-        if (!store_read_bytes(file, buffer, n, at)) return false;
+        SEG_TRY(store_read_bytes(file, buffer, n, at, path));
         (void)XXH3_64bits_update(state, buffer, (size_t)n);
     }
-    return true;
+    return SEG_OK;
 }
 
 /* The checksum of bytes [0, end) outside the ranges, which are in order. */
@@ -40,21 +41,18 @@ static seg_status hash_body(int file, int64_t end, int64_t n, const row_range *r
     XXH3_state_t *state = XXH3_createState();
     char *buffer = NULL;
     int64_t at = 0;
-    seg_status status = seg_alloc(end < STORE_SLICE ? end : STORE_SLICE, 1, &buffer);
+    seg_status status = SEG_OK;
 
-    if (!state && status == SEG_OK) status = SEG_FAIL(SEG_ERR_MEMORY, "out of memory");
-    if (status == SEG_OK) {
-        bool done = true;
-        (void)XXH3_64bits_reset(state);
-        for (int64_t r = 0; r < n && done; r++) {
-            done = feed(state, file, at, range[r].first, buffer);
-            at = range[r].first + range[r].size;
-        }
-        if (!done || !feed(state, file, at, end, buffer))
-            status = SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path,
-                              errno ? strerror(errno) : "it has become shorter");
-        *sum = XXH3_64bits_digest(state);
+    SEG_TRY_OR_DONE(state ? SEG_OK : SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a checksum"));
+    SEG_TRY_OR_DONE(seg_alloc(end < STORE_SLICE ? end : STORE_SLICE, 1, &buffer));
+    (void)XXH3_64bits_reset(state);
+    for (int64_t r = 0; r < n; r++) {
+        SEG_TRY_OR_DONE(feed(state, file, at, range[r].first, buffer, path));
+        at = range[r].first + range[r].size;
     }
+    SEG_TRY_OR_DONE(feed(state, file, at, end, buffer, path));
+    *sum = XXH3_64bits_digest(state);
+done:
     (void)XXH3_freeState(state);
     seg_free(buffer);
     return status;
@@ -104,14 +102,6 @@ static seg_status damaged(const char *path)
     return SEG_FAIL(SEG_ERR_DATA, "'%s' is damaged: it does not fit its seal", path);
 }
 
-/* What the system cannot read is not damaged. */
-static seg_status read_seal(int file, uint64_t *seal, int64_t words, int64_t at, const char *path)
-{
-    if (store_read_bytes(file, seal, words * WORD, at)) return SEG_OK;
-    if (errno == 0) return damaged(path);
-    return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
-}
-
 /* The seal of n ranges that ends at byte `end`. */
 static seg_status verify(int file, int64_t end, int64_t n, const char *path)
 {
@@ -121,7 +111,7 @@ static seg_status verify(int file, int64_t end, int64_t n, const char *path)
     int64_t at = 0;
 
     SEG_TRY(seg_alloc(words, sizeof *seal, &seal));
-    if (body >= 0) SEG_TRY_OR_DONE(read_seal(file, seal, words, body, path));
+    if (body >= 0) SEG_TRY_OR_DONE(store_read_bytes(file, seal, words * WORD, body, path));
     bool fits = body >= 0 && seal[words - 2] == seg_hash(seal, (size_t)((words - 2) * WORD), 0) &&
                 seal[words - 4] == (uint64_t)body;
     row_range *range = (row_range *)(void *)seal;
@@ -148,7 +138,8 @@ seg_status seal_verify(const char *path, bool *sealed)
         status =
             SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
     *sealed = status == SEG_OK && info.st_size >= TAIL * WORD;
-    if (*sealed) status = read_seal(file, tail, TAIL, info.st_size - TAIL * WORD, path);
+    if (*sealed)
+        status = store_read_bytes(file, tail, TAIL * WORD, info.st_size - TAIL * WORD, path);
     *sealed = *sealed && status == SEG_OK && memcmp(&tail[TAIL - 1], mark, sizeof tail[0]) == 0;
     if (*sealed)
         status = tail[0] <= MOST_RANGES ? verify(file, info.st_size, (int64_t)tail[0], path)

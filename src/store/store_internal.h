@@ -38,7 +38,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store/ needs a little
 /* Why the last HDF5 call failed: the system's reason where there is one (then *system = true),
  * otherwise HDF5's innermost sentence. */
 const char *store_reason(char *buffer, size_t size, bool *system);
-void store_forget_reason(void);
 /* How often the system has failed a call of HDF5. */
 int store_system_failures(void);
 /* A failed HDF5 call of a reader: SEG_ERR_IO with the system's reason, otherwise SEG_ERR_DATA. */
@@ -63,8 +62,8 @@ hid_t store_object_list(hid_t class);
 /* Makes room for `more` elements behind `used` ones; `array` is the address of an owned pointer. */
 seg_status store_grow(void *array, int64_t used, int64_t more, int64_t *room, size_t size);
 
-/* Bytes [at, at + size) of a file; false with errno, which is 0 where the file ends before. */
-bool store_read_bytes(int file, void *bytes, int64_t size, int64_t at);
+/* Bytes [at, at + size) of a file, which was so long before; `path` is for the message. */
+seg_status store_read_bytes(int file, void *bytes, int64_t size, int64_t at, const char *path);
 
 /* Rows of that many bytes that make whole blocks and, if they can, fit into STORE_SLICE. */
 int64_t store_piece_rows(int64_t row_bytes);
@@ -96,6 +95,11 @@ seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts);
 seg_status store_texts_copy(int n, char *const *from, char ***texts);
 /* HDF5 1.10.8's own H5DSis_scale() reads on behind a class that has no end, and frees it twice. */
 seg_status store_is_scale(hid_t set, bool *is_scale);
+/* Calls `visit` for each scale of dimension `dim` until it does not return 0; its last return,
+ * negative on failure.  HDF5 1.10.8's own H5DSiterate_scales() tells nobody of a failed read, nor
+ * of any failure of the library from there on. */
+typedef herr_t (*store_visit)(hid_t scale, int dim, void *data);
+herr_t store_scales(hid_t set, int dim, store_visit visit, void *data);
 
 /* ---- content.c: the checksum of all that is not row data ---- */
 
@@ -228,5 +232,3 @@ seg_status set_verify(const seg_input *in, input_set *set, int64_t first, int64_
 input_set *set_known(const seg_input *in, const char *path);
 /* The opened set of `path`, from the cache or opened into it. */
 seg_status set_find(seg_input *in, const char *path, input_set **out);
-
-/* ---- doctor ---- */

@@ -17,11 +17,16 @@ static int system_failures;
 
 static herr_t keep_first(unsigned n, const H5E_error2_t *record, void *unused)
 {
+    char reason[100];
+    bool system;
+
     (void)unused;
     if (n > 0) return 0;
     (void)seg_text_copy(last_reason, sizeof last_reason, record->desc ? record->desc : "");
-    if (!strstr(last_reason, system_mark)) return 0;
+    (void)store_reason(reason, sizeof reason, &system);
+    if (!system) return 0;
     system_failures++;
+    seg_error_doubt(reason);
     return 0;
 }
 
@@ -80,11 +85,6 @@ const char *store_reason(char *buffer, size_t size, bool *system)
 int store_system_failures(void)
 {
     return system_failures;
-}
-
-void store_forget_reason(void)
-{
-    *last_reason = '\0';
 }
 
 seg_status store_read_failed(const char *what, const char *path, const char *file)
@@ -247,20 +247,20 @@ seg_status store_grow(void *array, int64_t used, int64_t more, int64_t *room, si
     return SEG_OK;
 }
 
-bool store_read_bytes(int file, void *bytes, int64_t size, int64_t at)
+seg_status store_read_bytes(int file, void *bytes, int64_t size, int64_t at, const char *path)
 {
     char *to = bytes;
 
     while (size > 0) {
-        errno = 0;
         const ssize_t n = pread(file, to, (size_t)size, at);
-        if (n <= 0 && errno != EINTR) return false;
-        if (n <= 0) continue;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return SEG_FAIL(SEG_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
+        if (n == 0) return SEG_FAIL(SEG_ERR_DATA, "'%s' has become shorter meanwhile", path);
         to += n;
         at += n;
         size -= n;
     }
-    return true;
+    return SEG_OK;
 }
 
 int64_t store_piece_rows(int64_t row_bytes)

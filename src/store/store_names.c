@@ -216,6 +216,8 @@ seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts)
     return status;
 }
 
+/* ---- scales ---- */
+
 seg_status store_is_scale(hid_t set, bool *is_scale)
 {
     char **class = NULL;
@@ -228,4 +230,40 @@ seg_status store_is_scale(hid_t set, bool *is_scale)
     if (attribute >= 0) H5Aclose(attribute);
     seg_free(class);
     return status == SEG_ERR_MEMORY ? status : SEG_OK;
+}
+
+static herr_t visit_list(hid_t set, int dim, const hvl_t *list, store_visit visit, void *data)
+{
+    const hobj_ref_t *reference = list->p;
+    herr_t result = 0;
+
+    for (size_t i = 0; i < list->len && result == 0; i++) {
+        hid_t scale = H5Rdereference2(set, H5P_DEFAULT, H5R_OBJECT, &reference[i]);
+        if (scale < 0) return -1;
+        result = visit(scale, dim, data);
+        (void)H5Oclose(scale);
+    }
+    return result;
+}
+
+/* DIMENSION_LIST holds a list of references for each dimension. */
+herr_t store_scales(hid_t set, int dim, store_visit visit, void *data)
+{
+    const htri_t exists = H5Aexists(set, "DIMENSION_LIST");
+    hvl_t list[4];
+    herr_t result = -1;
+
+    if (exists <= 0) return exists;
+    hid_t attribute = H5Aopen(set, "DIMENSION_LIST", H5P_DEFAULT);
+    hid_t space = attribute >= 0 ? H5Aget_space(attribute) : -1;
+    hid_t type = H5Tvlen_create(H5T_STD_REF_OBJ);
+    const hssize_t n = space >= 0 ? H5Sget_simple_extent_npoints(space) : 0;
+    if (dim < n && n <= 4 && H5Aread(attribute, type, list) >= 0) {
+        result = visit_list(set, dim, &list[dim], visit, data);
+        store_reclaim(type, space, list);
+    }
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    if (attribute >= 0) H5Aclose(attribute);
+    return result;
 }

@@ -63,3 +63,8 @@ def test_any_file_is_read_as_well_by_many_ranks(counted, segmpi, clients, tmp_pa
     with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "many.h5") as many:
         assert one.attrs["model_id"] == many.attrs["model_id"]
         assert (one["labels/cluster"][()] == many["labels/cluster"][()]).all()
+
+
+def test_an_output_without_rows_is_read_back_by_one_rank(counted, clients):
+    found = counted(3, "describe", clients, "-o", clients.with_name("describe.h5"), "--quiet", "--force")
+    assert found["each_opens"] == 1  # the table

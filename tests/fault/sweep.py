@@ -105,6 +105,7 @@ def judge(bench, point, do, run, states, folder):
     matters = point.operation in WRITES and point.output and not other_way
     left = bench.strays(point.name, folder)
     check(run.code in DOCUMENTED, f"exit code {run.code}: {said}")
+    check(run.code != 65 or do != errno.EIO, f"an I/O error is called bad data: {said}")
     if run.code == 0:
         check(set(states) <= {"new"}, f"success with {states}")
         check(do == "short" or not matters, f"success in spite of it: {said}")

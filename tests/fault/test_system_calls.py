@@ -54,6 +54,13 @@ def test_a_failed_close_after_reading_does_not_change_how_a_run_ends(bench):
     assert trial(bench, closes[-1], "fail") == "5 close: 0 new new"
 
 
+def test_no_read_that_the_system_fails_is_called_bad_data(bench):
+    reads = [point for point in points(bench, "describe", 1) if point.operation == "read" and not point.output]
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(lambda point: trial(bench, point, "fail"), reads))
+    assert len(outcomes) > 20 and sum(": 74 " in outcome for outcome in outcomes) > 10
+
+
 def test_a_seal_that_cannot_be_read_is_neither_damaged_nor_absent(bench):
     found = [point for point in points(bench, "compare", 2) if point.rank == 1 and point.operation == "read"]
     outcomes = [trial(bench, point, "fail") for point in found[:2]]

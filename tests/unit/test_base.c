@@ -7,15 +7,18 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "segmpi/error.h"
 #include "segmpi/json.h"
 #include "segmpi/memory.h"
 #include "segmpi/random.h"
+#include "segmpi/scratch.h"
 #include "segmpi/text.h"
 
 static seg_status fail_twice(void)
@@ -37,6 +40,23 @@ static void error_first_record_wins(void **state)
     seg_error_while("nothing");
     assert_int_equal(seg_error_get()->status, SEG_OK);
     assert_string_equal(seg_error_get()->context, "");
+}
+
+static void after_a_failed_read_bad_data_may_be_none(void **state)
+{
+    (void)state;
+    seg_error_doubt("Input/output error");
+    assert_int_equal(SEG_FAIL(SEG_ERR_DATA, "'a.h5' is damaged"), SEG_ERR_IO);
+    assert_string_equal(
+        seg_error_get()->text,
+        "'a.h5' is damaged; but the system has failed a read before: Input/output error");
+    seg_error_clear();
+    assert_int_equal(SEG_FAIL(SEG_ERR_USAGE, "no column"), SEG_ERR_USAGE);
+    assert_string_equal(seg_error_get()->text, "no column");
+    seg_error_clear();
+    seg_error_doubt("");
+    assert_int_equal(SEG_FAIL(SEG_ERR_DATA, "'a.h5' is damaged"), SEG_ERR_DATA);
+    seg_error_clear();
 }
 
 static void memory_is_aligned_zeroed_and_counted(void **state)
@@ -229,10 +249,42 @@ static void json_is_written_whole_and_never_over_a_file(void **state)
     seg_json_free(json);
 }
 
+static void json_that_cannot_be_read_is_not_bad_json(void **state)
+{
+    (void)state;
+    seg_json *json;
+
+    assert_int_equal(seg_json_read(".", &json), SEG_ERR_IO); /* a folder: read() fails */
+    assert_non_null(strstr(seg_error_get()->text, "cannot read"));
+    seg_error_clear();
+}
+
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/* Some file systems interrupt it, as that in memory does. */
+static void scratch_takes_its_room_in_spite_of_a_signal(void **state)
+{
+    (void)state;
+    const struct itimerval once = { .it_value.tv_usec = 2000 };
+    struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+    const seg_place place = { .folder = "/dev/shm" };
+    seg_scratch *scratch = NULL;
+    char *memory;
+
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)setitimer(ITIMER_REAL, &once, NULL);
+    assert_int_equal(seg_scratch_new((int64_t)64 << 20, &place, &scratch, &memory), SEG_OK);
+    seg_scratch_free(scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(error_first_record_wins),
+        cmocka_unit_test(after_a_failed_read_bad_data_may_be_none),
         cmocka_unit_test(memory_is_aligned_zeroed_and_counted),
         cmocka_unit_test(memory_refuses_sizes_that_overflow),
         cmocka_unit_test(text_numbers_are_whole_texts),
@@ -244,6 +296,8 @@ int main(void)
         cmocka_unit_test(random_numbers_have_the_right_law),
         cmocka_unit_test(random_keys_differ_by_seed_purpose_row_and_draw),
         cmocka_unit_test(json_is_written_whole_and_never_over_a_file),
+        cmocka_unit_test(json_that_cannot_be_read_is_not_bad_json),
+        cmocka_unit_test(scratch_takes_its_room_in_spite_of_a_signal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

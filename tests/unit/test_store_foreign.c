@@ -247,14 +247,14 @@ static void store_refuses_values_in_other_files(void **state)
 }
 
 /* A chunked dataset of that shape without a single value. */
-static void make_bomb(hsize_t rows, hsize_t chunk, hsize_t columns)
+static void make_bomb(hid_t type, hsize_t rows, hsize_t chunk, hsize_t columns)
 {
     const hsize_t dim[2] = { rows, columns }, chunks[2] = { chunk, columns };
     hid_t file = create(), list = H5Pcreate(H5P_DATASET_CREATE);
     hid_t space = H5Screate_simple(2, dim, NULL);
 
     if (chunk > 0) (void)H5Pset_chunk(list, 2, chunks);
-    (void)H5Dclose(H5Dcreate2(file, "x", H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, list, H5P_DEFAULT));
+    (void)H5Dclose(H5Dcreate2(file, "x", type, space, H5P_DEFAULT, list, H5P_DEFAULT));
     (void)H5Sclose(space);
     (void)H5Pclose(list);
     (void)H5Fclose(file);
@@ -263,13 +263,18 @@ static void make_bomb(hsize_t rows, hsize_t chunk, hsize_t columns)
 static void store_refuses_sizes_that_are_not_there(void **state)
 {
     (void)state;
-    make_bomb((hsize_t)1 << 40, 1024, 16);
-    expect_refused("far more values");
-    make_bomb((hsize_t)1 << 60, 1024, 4);
+    hid_t wide = text_type(65536);
+
+    make_bomb(wide, (hsize_t)1 << 48, 1024, 1); /* 2^64 bytes */
     expect_refused("impossible size");
-    make_bomb(1000000, 300000, 1000);
+    (void)H5Tclose(wide);
+    make_bomb(H5T_NATIVE_DOUBLE, (hsize_t)1 << 40, 1024, 16);
+    expect_refused("far more values");
+    make_bomb(H5T_NATIVE_DOUBLE, (hsize_t)1 << 60, 1024, 4);
+    expect_refused("impossible size");
+    make_bomb(H5T_NATIVE_DOUBLE, 1000000, 300000, 1000);
     expect_refused("1 GiB");
-    make_bomb(1000, 0, 4);
+    make_bomb(H5T_NATIVE_DOUBLE, 1000, 0, 4);
     expect_refused("holds no values");
 }
 
