@@ -12,9 +12,10 @@
 
 typedef struct seg_comm seg_comm;
 
-/* Starts MPI, the watchdog, and the record's rank.  Owned by the caller (seg_comm_close). */
+/* Starts MPI and the watchdog if a launcher has started this process, and sets the record's rank.
+ * Owned by the caller (seg_comm_close). */
 seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out);
-/* A last barrier and MPI_Finalize.  Accepts NULL.  After it a process only returns its status. */
+/* A last barrier and the end of MPI.  Accepts NULL.  After it a process only returns its status. */
 void seg_comm_close(seg_comm *comm);
 
 /* This rank alone, for work that every rank repeats with the same result; borrowed from `comm`. */

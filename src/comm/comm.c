@@ -1,14 +1,14 @@
 /* Ranks: start, end, agreement and the typed collectives. */
+#define _GNU_SOURCE /* environ */
 #include "comm_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "segmpi/memory.h"
 #include "segmpi/stop.h"
-
-#define SLICE_BYTES ((int64_t)256 << 20)
 
 _Noreturn void comm_abort(int code, const char *call, const char *file, int line)
 {
@@ -23,40 +23,70 @@ _Noreturn void comm_abort(int code, const char *call, const char *file, int line
     _Exit(SEG_ERR_PEER);
 }
 
-seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out)
+/* Whoever starts several processes says so in their environment. */
+static bool is_launched(void)
+{
+    static const char *const marks[] = { "PMI",   "OMPI_COMM_", "SLURM_PROCID=", "FLUX_TASK_",
+                                         "PALS_", "ALPS_",      "MV2_COMM_" };
+
+    for (char *const *at = environ; at && *at; at++)
+        for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+            if (strncmp(*at, marks[i], strlen(marks[i])) == 0) return true;
+    return false;
+}
+
+static seg_status start_mpi(int *argc, char ***argv)
 {
     int provided = 0;
-    seg_comm *comm = NULL, *self = NULL;
 
-    *out = NULL;
     /* Before MPI, which waits for ever where the launcher or another rank has gone. */
     SEG_TRY(watchdog_start(seg_error_rank()));
     watchdog_enter();
     SEG_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_SINGLE, &provided));
     watchdog_leave();
     SEG_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
-    SEG_MPI(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN));
+    return SEG_OK;
+}
 
+/* A rank alone makes no call of MPI, and one that nobody has launched does not even start it: Open
+ * MPI 4.1 would start a daemon for it, and crash in MPI_Finalize() now and then
+ * (open-mpi/ompi#10117). */
+seg_status seg_comm_open(int *argc, char ***argv, seg_comm **out)
+{
+    const bool launched = is_launched();
+    seg_comm *comm = NULL, *self = NULL;
+
+    *out = NULL;
+    if (launched) SEG_TRY(start_mpi(argc, argv));
     SEG_TRY(seg_alloc(1, sizeof *comm, &comm));
     SEG_TRY(seg_alloc(1, sizeof *self, &self));
-    *self = (seg_comm) { .mpi = MPI_COMM_SELF, .rank = 0, .size = 1 };
-    *comm = (seg_comm) { .mpi = MPI_COMM_WORLD, .self = self };
-    SEG_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
-    SEG_MPI(MPI_Comm_size(comm->mpi, &comm->size));
+    *self = (seg_comm) { .mpi = MPI_COMM_NULL, .rank = 0, .size = 1 };
+    *comm = *self;
+    comm->self = self;
+    if (launched) {
+        comm->mpi = MPI_COMM_WORLD;
+        SEG_MPI(MPI_Comm_rank(comm->mpi, &comm->rank));
+        SEG_MPI(MPI_Comm_size(comm->mpi, &comm->size));
+        watchdog_set_rank(comm->rank);
+    }
     seg_error_set_rank(comm->rank);
-    watchdog_set_rank(comm->rank);
     *out = comm;
     return SEG_OK;
 }
 
-void seg_comm_close(seg_comm *comm)
+static void end_mpi(seg_comm *comm)
 {
-    if (!comm) return;
     seg_barrier(comm);
     watchdog_enter();
     SEG_MPI(MPI_Finalize());
     watchdog_leave();
     watchdog_stop();
+}
+
+void seg_comm_close(seg_comm *comm)
+{
+    if (!comm) return;
+    if (comm->mpi != MPI_COMM_NULL) end_mpi(comm);
     seg_free(comm->self);
     seg_free(comm);
 }
@@ -88,37 +118,6 @@ const char *seg_comm_library(void)
     return text;
 }
 
-seg_status seg_agree(seg_comm *comm, seg_status local)
-{
-    if (local == SEG_OK) local = seg_stop_check();
-    /* The lowest failing rank speaks for all, so the message does not depend on timing. */
-    int speaker = local == SEG_OK ? comm->size : comm->rank;
-
-    if (local == SEG_OK && comm->size == 1) return SEG_OK;
-    watchdog_enter();
-    SEG_MPI(MPI_Allreduce(MPI_IN_PLACE, &speaker, 1, MPI_INT, MPI_MIN, comm->mpi));
-    watchdog_leave();
-    if (speaker == comm->size) return SEG_OK;
-
-    seg_error record = { .status = local };
-    if (comm->rank == speaker) {
-        if (seg_error_get()->status == SEG_OK) /* a status without a record is a bug */
-            (void)SEG_FAIL(local, "a failure left no message (status %d)", (int)local);
-        record = *seg_error_get();
-    }
-    watchdog_enter();
-    SEG_MPI(MPI_Bcast(&record, (int)sizeof record, MPI_BYTE, speaker, comm->mpi));
-    watchdog_leave();
-    return seg_error_adopt(&record);
-}
-
-void seg_barrier(seg_comm *comm)
-{
-    watchdog_enter();
-    SEG_MPI(MPI_Barrier(comm->mpi));
-    watchdog_leave();
-}
-
 /* Number of elements of `size` bytes in the next slice of a transfer of n. */
 static int slice(int64_t n, size_t size)
 {
@@ -127,16 +126,53 @@ static int slice(int64_t n, size_t size)
     return (int)(n < most ? n : most);
 }
 
-void seg_bcast(seg_comm *comm, void *bytes, int64_t size)
+static void bcast_from(seg_comm *comm, int root, void *bytes, int64_t size)
 {
     char *at = bytes;
 
+    if (comm->size == 1) return;
     watchdog_enter();
     for (int n; size > 0; at += n, size -= n) {
         n = slice(size, 1);
-        SEG_MPI(MPI_Bcast(at, n, MPI_BYTE, 0, comm->mpi));
+        SEG_MPI(MPI_Bcast(at, n, MPI_BYTE, root, comm->mpi));
     }
     watchdog_leave();
+}
+
+seg_status seg_agree(seg_comm *comm, seg_status local)
+{
+    if (local == SEG_OK) local = seg_stop_check();
+    /* The lowest failing rank speaks for all, so the message does not depend on timing. */
+    int speaker = local == SEG_OK ? comm->size : comm->rank;
+
+    if (comm->size > 1) {
+        watchdog_enter();
+        SEG_MPI(MPI_Allreduce(MPI_IN_PLACE, &speaker, 1, MPI_INT, MPI_MIN, comm->mpi));
+        watchdog_leave();
+    }
+    if (speaker == comm->size) return SEG_OK;
+
+    seg_error record = { .status = local };
+    if (comm->rank == speaker) {
+        if (seg_error_get()->status == SEG_OK) /* a status without a record is a bug */
+            (void)SEG_FAIL(local, "a failure left no message (status %d)", (int)local);
+        record = *seg_error_get();
+    }
+    bcast_from(comm, speaker, &record, sizeof record);
+    return seg_error_adopt(&record);
+}
+
+void seg_barrier(seg_comm *comm)
+{
+    if (comm->size == 1) return;
+    watchdog_enter();
+    SEG_MPI(MPI_Barrier(comm->mpi));
+    watchdog_leave();
+}
+
+void seg_bcast(seg_comm *comm, void *bytes, int64_t size)
+{
+    bcast_from(comm, 0, bytes, size);
 }
 
 /* In-place all-reduce of n elements in slices. */
@@ -190,10 +226,8 @@ void seg_merge_double(seg_comm *comm, double *values, int64_t n)
 
 void seg_exscan_int64(seg_comm *comm, int64_t *values, int64_t n)
 {
-    int64_t done = 0;
-
     watchdog_enter();
-    while (done < n) {
+    for (int64_t done = 0; done < n && comm->size > 1;) {
         int count = slice(n - done, 8);
         SEG_MPI(MPI_Exscan(MPI_IN_PLACE, values + done, count, MPI_INT64_T, MPI_SUM, comm->mpi));
         done += count;
@@ -206,6 +240,10 @@ void seg_exscan_int64(seg_comm *comm, int64_t *values, int64_t n)
 void seg_gather_int64(seg_comm *comm, const int64_t *values, int64_t n, int64_t *all)
 {
     SEG_ASSERT(n * 8 <= SLICE_BYTES);
+    if (comm->size == 1) {
+        memcpy(all, values, (size_t)n * sizeof *values);
+        return;
+    }
     watchdog_enter();
     SEG_MPI(MPI_Allgather(values, (int)n, MPI_INT64_T, all, (int)n, MPI_INT64_T, comm->mpi));
     watchdog_leave();
@@ -214,17 +252,10 @@ void seg_gather_int64(seg_comm *comm, const int64_t *values, int64_t n, int64_t 
 /* Every rank broadcasts its part in turn: no int displacements, and slices where parts are long. */
 static void gather_parts(seg_comm *comm, const void *bytes, const int64_t *sizes, char *all)
 {
-    watchdog_enter();
-    for (int r = 0; r < comm->size; r++) {
+    for (int r = 0; r < comm->size; all += sizes[r++]) {
         if (r == comm->rank && sizes[r] > 0) memcpy(all, bytes, (size_t)sizes[r]);
-        for (int64_t at = 0; at < sizes[r];) {
-            int n = slice(sizes[r] - at, 1);
-            SEG_MPI(MPI_Bcast(all + at, n, MPI_BYTE, r, comm->mpi));
-            at += n;
-        }
-        all += sizes[r];
+        bcast_from(comm, r, all, sizes[r]);
     }
-    watchdog_leave();
 }
 
 seg_status seg_gather_bytes(seg_comm *comm, const void *bytes, int64_t size, void *all,

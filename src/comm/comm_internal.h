@@ -6,10 +6,12 @@
 #include "segmpi/comm.h"
 
 struct seg_comm {
-    MPI_Comm mpi;
+    MPI_Comm mpi; /* MPI_COMM_NULL: of no use to one rank alone */
     int rank, size;
-    seg_comm *self; /* MPI_COMM_SELF as a communicator; NULL in `self` itself */
+    seg_comm *self; /* this rank alone; NULL in `self` itself */
 };
+
+#define SLICE_BYTES ((int64_t)256 << 20) /* of one transfer at most */
 
 /* MPI's own failures cannot be agreed on: the job ends. */
 #define SEG_MPI(call)                                                                              \

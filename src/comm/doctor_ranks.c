@@ -163,6 +163,7 @@ static seg_status check_cores(seg_comm *comm)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int size = 1;
 
+    if (comm->size == 1) return SEG_OK;
     SEG_MPI(MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine));
     SEG_MPI(MPI_Comm_size(machine, &size));
     SEG_MPI(MPI_Comm_free(&machine));

@@ -1,4 +1,5 @@
-"""A rank that is stopped, and a launcher that is killed, end the whole job in time; nobody stays behind."""
+"""A rank that is stopped, and a launcher that is killed, end the whole job in time; nobody stays behind.  A process
+without a launcher stays."""
 
 import os
 import signal
@@ -111,3 +112,15 @@ def test_checkpoints_stay_and_no_output_is_there(jobs, name):
     names = [path.name for path in jobs[name].folder.iterdir()]
     assert 1 <= sum(name.startswith("out.h5.checkpoint-") for name in names) <= 3
     assert "out.h5" not in names
+
+
+def test_a_process_that_nobody_launched_needs_no_mpi_and_outlives_its_shell(environment, program, tmp_path):
+    env = {**environment, "OMPI_MCA_pml": "none_such"}  # MPI_Init fails
+    subprocess.run([program, "generate", "4000", "-o", "clients.h5"], cwd=tmp_path, env=env, check=True)
+    shell = f"'{program}' fit clients.h5 -o out.h5 --embed autoencoder --ae-epochs 100000 --quiet >fit.txt 2>&1 & echo $!; sleep 0.7"
+    pid = int(subprocess.run(["sh", "-c", shell], cwd=tmp_path, env=environment, capture_output=True, text=True).stdout)
+    time.sleep(0.5)
+    alive = processes().get(pid, (0, 0, "Z", ""))[2] != "Z"
+    if alive:
+        os.kill(pid, signal.SIGKILL)
+    assert alive
