@@ -27,6 +27,8 @@ typedef enum seg_activation {
     SEG_ELU, /* alpha 1 */
     SEG_TANH
 } seg_activation;
+#define SEG_N_ACTIVATIONS (SEG_TANH + 1)
+extern const char *const seg_activation_names[SEG_N_ACTIVATIONS]; /* in options and files */
 
 typedef struct seg_ae_opts {
     int n_layers; /* of encoder and decoder together */

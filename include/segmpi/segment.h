@@ -22,8 +22,10 @@ typedef enum seg_merge_method {
     SEG_MERGE_CATALOG, /* the best fit to the catalog among merges of nearly the least cost */
     SEG_MERGE_WARD,    /* by size, on amounts with damped tails; so are the next two */
     SEG_MERGE_AVERAGE, /* average linkage */
-    SEG_MERGE_KMEANS   /* least sum of squares */
+    SEG_MERGE_KMEANS,  /* least sum of squares */
+    SEG_N_MERGES
 } seg_merge_method;
+extern const char *const seg_merge_names[SEG_N_MERGES]; /* in options and files */
 
 typedef struct seg_segments_opts {
     int n_segments; /* at most; as many as clusters: no merge */

@@ -10,8 +10,6 @@
 #define HIDDEN_MOST (SEG_AE_LAYERS_MAX / 2 - 1) /* layers before the code */
 #define WIDTH_MOST  65536
 
-static const char *const activation_names[] = { "linear", "relu", "elu", "tanh" };
-
 /* What the words say; what they leave out is that of the network that --embed names. */
 static struct {
     const char *embed, *layers, *activation, *code_activation;
@@ -67,8 +65,8 @@ static seg_status accept_layers(const char *text)
 
 static seg_status find_activation(const char *option, const char *text, int *function)
 {
-    for (int i = 0; i < 4; i++)
-        if (strcmp(text, activation_names[i]) == 0) {
+    for (int i = 0; i < SEG_N_ACTIVATIONS; i++)
+        if (strcmp(text, seg_activation_names[i]) == 0) {
             *function = i;
             return SEG_OK;
         }
@@ -238,8 +236,8 @@ static void set_layers(seg_ae_opts *ae)
 static void record(const seg_ae_opts *ae)
 {
     words.code = ae->width[ae->code];
-    words.activation = activation_names[ae->activation];
-    words.code_activation = activation_names[ae->code_activation];
+    words.activation = seg_activation_names[ae->activation];
+    words.code_activation = seg_activation_names[ae->code_activation];
     words.epochs = ae->epochs;
     words.batch = ae->batch;
     words.patience = ae->patience;

@@ -88,6 +88,7 @@ typedef struct cli_method {
 #define CLI_CHECKPOINT  8192u  /* --resume --max-seconds --checkpoint-interval */
 #define CLI_STOP        16384u /* --resume --max-seconds */
 #define CLI_PSEUDONYM   32768u
+#define CLI_DATASET     65536u
 
 typedef struct cli_shared_row {
     unsigned group; /* 0: in every command */

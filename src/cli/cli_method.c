@@ -212,7 +212,7 @@ const cli_shared_row cli_method_rows[] = {
         .kind = CLI_TEXT,
         .value = &method.table.exclude_columns,
         .marks = CLI_RECORDED | CLI_COLUMN } },
-    { CLI_COLUMNS,
+    { CLI_COLUMNS | CLI_DATASET,
       { .name = "dataset",
         .argument = "PATH",
         .help = "2-D dataset, or group with one dataset per column, in an HDF5 file that is not "

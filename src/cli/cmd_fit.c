@@ -36,10 +36,8 @@ static seg_status accept_init(const char *text)
 
 static seg_status accept_merge(const char *text)
 {
-    static const char *const names[] = { "catalog", "ward", "average", "kmeans" };
-
-    for (int i = 0; i < 4; i++)
-        if (strcmp(text, names[i]) == 0) {
+    for (int i = 0; i < SEG_N_MERGES; i++)
+        if (strcmp(text, seg_merge_names[i]) == 0) {
             opts.segments.merge = (seg_merge_method)i;
             return SEG_OK;
         }

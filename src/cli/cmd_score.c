@@ -12,7 +12,7 @@
 #include "segmpi/text.h"
 
 static struct {
-    const char *output, *csv, *dataset;
+    const char *output, *csv;
     int components;
     bool allow_drift;
 } opts;
@@ -42,13 +42,6 @@ static const cli_option rows[] = {
       .help = "score columns that look as if they were in another unit than the training base",
       .kind = CLI_FLAG,
       .value = &opts.allow_drift,
-      .marks = CLI_RECORDED },
-    { .name = "dataset",
-      .argument = "PATH",
-      .help = "2-D dataset, or group with one dataset per column, in an HDF5 file that is not "
-              "segmpi's own (default: found)",
-      .kind = CLI_TEXT,
-      .value = &opts.dataset,
       .marks = CLI_RECORDED },
 };
 
@@ -102,7 +95,7 @@ static seg_status read_key(job *j)
 /* Collective. */
 static seg_status open_clients(job *j)
 {
-    const seg_table_opts wanted = { .dataset = opts.dataset,
+    const seg_table_opts wanted = { .dataset = j->session->method->table.dataset,
                                     .n_features = j->model.prep.d,
                                     .features = (const char *const *)j->model.prep.names };
 
@@ -241,7 +234,7 @@ const cli_command cli_score = {
     .options = rows,
     .n_options = sizeof rows / sizeof *rows,
     .shared = CLI_TALK | CLI_RANKS | CLI_FORCE | CLI_JSON | CLI_DRY_RUN | CLI_RECORD_HOST |
-              CLI_CSV | CLI_PSEUDONYM | CLI_STOP,
+              CLI_DATASET | CLI_CSV | CLI_PSEUDONYM | CLI_STOP,
     .least_arguments = 2,
     .most_arguments = INT_MAX,
     .needs_mpi = true,

@@ -7,7 +7,7 @@
 
 #define GROUP "autoencoder"
 
-static const char *const activation_names[] = { "linear", "relu", "elu", "tanh" };
+const char *const seg_activation_names[SEG_N_ACTIVATIONS] = { "linear", "relu", "elu", "tanh" };
 
 /* ---- writing ---- */
 
@@ -33,9 +33,9 @@ static seg_status write_opts(const seg_autoencoder *ae, seg_output *out)
 
     SEG_TRY(seg_output_attr_int(out, GROUP, "n_layers", opts->n_layers));
     SEG_TRY(seg_output_attr_int(out, GROUP, "code_layer", opts->code));
-    SEG_TRY(seg_output_attr_text(out, GROUP, "activation", activation_names[opts->activation]));
+    SEG_TRY(seg_output_attr_text(out, GROUP, "activation", seg_activation_names[opts->activation]));
     SEG_TRY(seg_output_attr_text(out, GROUP, "code_activation",
-                                 activation_names[opts->code_activation]));
+                                 seg_activation_names[opts->code_activation]));
     SEG_TRY(seg_output_attr_int(out, GROUP, "epochs", opts->epochs));
     SEG_TRY(seg_output_attr_int(out, GROUP, "batch", opts->batch));
     SEG_TRY(seg_output_attr_double(out, GROUP, "learning_rate", opts->learning_rate));
@@ -65,8 +65,8 @@ static seg_status read_activation(seg_input *in, const char *name, seg_activatio
     char text[16];
 
     SEG_TRY(seg_input_attr_text(in, GROUP, name, text, sizeof text));
-    for (int i = 0; i < 4; i++)
-        if (strcmp(text, activation_names[i]) == 0) {
+    for (int i = 0; i < SEG_N_ACTIVATIONS; i++)
+        if (strcmp(text, seg_activation_names[i]) == 0) {
             *activation = (seg_activation)i;
             return SEG_OK;
         }

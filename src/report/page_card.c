@@ -15,15 +15,6 @@ typedef struct fact {
     char value[PAGE_TEXT * 2];
 } fact;
 
-static int64_t sum_of(int n, const int64_t *values)
-{
-    int64_t sum = 0;
-
-    for (int i = 0; i < n; i++)
-        sum += values[i];
-    return sum;
-}
-
 static int transformed_by(const seg_prep *prep, seg_transform transform)
 {
     int n = 0;
@@ -49,10 +40,10 @@ static void describe_preparation(const seg_prep *prep, char *text, size_t size)
     (void)snprintf(text, size,
                    "%s missing cells filled with %s; %s cells capped at their bounds%s; columns "
                    "scaled to %s",
-                   page_count(sum_of(prep->d, prep->missing), missing, sizeof missing),
+                   page_count(report_sum(prep->d, prep->missing), missing, sizeof missing),
                    fills[prep->opts.impute],
-                   page_count(sum_of(prep->d, prep->capped), capped, sizeof capped), transformed,
-                   scales[prep->opts.scale]);
+                   page_count(report_sum(prep->d, prep->capped), capped, sizeof capped),
+                   transformed, scales[prep->opts.scale]);
 }
 
 static void describe_method(const page_data *data, char *text, size_t size)

@@ -20,6 +20,7 @@ void report_heading(const char *text);
 const char *report_number(double value, char *buffer, size_t size);
 /* "9.5 %", "70 %", "99.7 %", "<0.1 %": never all or nothing where it is not. */
 const char *report_percent(double share, char *buffer, size_t size);
+int64_t report_sum(int n, const int64_t *values);
 /* The ending of a noun behind a number. */
 #define REPORT_S(n) ((n) == 1 ? "" : "s")
 /* "12,000 clients, 17 features", and how many rows stand for them where weights make it differ;

@@ -14,15 +14,6 @@ static const char *const scale_words[] = { "mean 0, standard deviation 1", "none
 #define ROUNDING         1e-6 /* of the scale; the grid is 2^-20 or coarser */
 #define COMPONENTS_SHOWN 12
 
-static int64_t sum_of(int n, const int64_t *values)
-{
-    int64_t sum = 0;
-
-    for (int i = 0; i < n; i++)
-        sum += values[i];
-    return sum;
-}
-
 /* The columns of each transform; nothing if none is transformed. */
 static void print_transforms(const seg_prep *prep)
 {
@@ -45,7 +36,8 @@ static void print_preparation(const seg_prep *prep)
     char cells[32];
 
     report_heading("Preparation");
-    printf("  gaps       %s", seg_text_count(sum_of(prep->d, prep->missing), cells, sizeof cells));
+    printf("  gaps       %s",
+           seg_text_count(report_sum(prep->d, prep->missing), cells, sizeof cells));
     if (opts->impute == SEG_IMPUTE_CONSTANT)
         printf(" missing cells filled with %g\n", opts->impute_value);
     else
@@ -53,7 +45,7 @@ static void print_preparation(const seg_prep *prep)
                opts->impute == SEG_IMPUTE_MEDIAN ? "median" : "mean");
 
     printf("  outliers   ");
-    seg_text_count(sum_of(prep->d, prep->capped), cells, sizeof cells);
+    seg_text_count(report_sum(prep->d, prep->capped), cells, sizeof cells);
     if (opts->outliers == SEG_OUTLIER_NONE)
         printf("left as they are\n");
     else if (opts->outliers == SEG_OUTLIER_QUANTILE)

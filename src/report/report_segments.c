@@ -15,7 +15,6 @@
 
 static const char *const merge_words[] = { "guided by the catalog", "Ward on amounts",
                                            "average linkage on amounts", "k-means on amounts" };
-static const char *const merge_names[] = { "catalog", "ward", "average", "kmeans" };
 
 /* "CASH_ADVANCE 3,900 (+1.4 sd), CREDIT_LIMIT 7,500 (+0.8 sd)" */
 static void print_strongest(const seg_segments *s, int segment)
@@ -286,7 +285,7 @@ void report_segments_json(seg_json *json, const seg_segments *s, int64_t n)
         seg_json_add(segments, NULL, segment_json(s, i, n));
     seg_json_add(part, "segment", segments);
     seg_json_add_doubles(part, "effect", s->d, s->effect);
-    seg_json_add_text(part, "merge_method", merge_names[s->merge]);
+    seg_json_add_text(part, "merge_method", seg_merge_names[s->merge]);
     seg_json_add_double(part, "cost", s->cost);
     seg_json_add_double(part, "least_cost", s->least_cost);
     seg_json_add_double(part, "direct_cost", s->direct_cost);

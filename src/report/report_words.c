@@ -74,6 +74,15 @@ const char *report_percent(double share, char *buffer, size_t size)
     return buffer;
 }
 
+int64_t report_sum(int n, const int64_t *values)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += values[i];
+    return sum;
+}
+
 int report_text_width(const char *text)
 {
     int width = 0;

@@ -12,8 +12,7 @@
 #define GROUP "segments"
 #define EXTRA GROUP "/profile_only"
 
-static const char *const merge_names[] = { "catalog", "ward", "average", "kmeans" };
-#define N_MERGES 4
+const char *const seg_merge_names[SEG_N_MERGES] = { "catalog", "ward", "average", "kmeans" };
 
 /* ---- values per column: blocks of a profile [row][d] ---- */
 
@@ -225,7 +224,7 @@ static seg_status write_merge(const seg_segments *s, seg_output *out)
         SEG_TRY(seg_output_array(out, GROUP "/merge_tree", SEG_FLOAT64, "merge,merge_part",
                                  s->merge_tree));
     }
-    SEG_TRY(seg_output_attr_text(out, GROUP, "merge_method", merge_names[s->merge]));
+    SEG_TRY(seg_output_attr_text(out, GROUP, "merge_method", seg_merge_names[s->merge]));
     SEG_TRY(seg_output_attr_int(out, GROUP, "n_amounts", s->n_amounts));
     SEG_TRY(seg_output_attr_double(out, GROUP, "cost", s->cost));
     SEG_TRY(seg_output_attr_double(out, GROUP, "least_cost", s->least_cost));
@@ -281,8 +280,8 @@ static seg_status read_merge(seg_input *in, seg_segments *s)
     SEG_TRY(seg_input_attr_double(in, GROUP, "least_cost", &s->least_cost));
     SEG_TRY(seg_input_attr_double(in, GROUP, "direct_cost", &s->direct_cost));
     s->n_amounts = (int)amounts;
-    for (int i = 0; i < N_MERGES; i++)
-        if (strcmp(name, merge_names[i]) == 0) s->merge = (seg_merge_method)i;
+    for (int i = 0; i < SEG_N_MERGES; i++)
+        if (strcmp(name, seg_merge_names[i]) == 0) s->merge = (seg_merge_method)i;
     for (int j = 0; j < k; j++)
         if (s->cluster_to_segment[j] < 0 || s->cluster_to_segment[j] >= s->n_segments)
             return SEG_FAIL(SEG_ERR_DATA, "cluster %d in '%s' is in no segment", j,
