@@ -1,6 +1,7 @@
 /* Curves: cost and other indices by the number of clusters, loss by epoch. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "page_internal.h"
 #include "report_internal.h"
@@ -65,17 +66,21 @@ static void tell_elbow(const page_data *data, page_figure *figure)
     }
 }
 
-/* The name of a point stands above it, to the side with more room. */
+/* The name of a point stands above it, to the side with more room, or below the curve. */
 static void mark(page_canvas *c, const seg_elbow *elbow, int k, const char *what,
-                 const char *colour)
+                 const char *colour, bool below)
 {
     double x = (double)(k - elbow->k_min) / (elbow->k_max - elbow->k_min);
     double y = index_of(elbow, SEG_INDEX_INERTIA, k) / (double)elbow->n;
+    const char *align = x > (below ? 0.3 : 0.6) ? "right" : "left";
 
     fprintf(c->script,
             "set label '%s' at %d,%.9g %s offset %g,%g font ',12' textcolor rgb '%s' point "
             "pointtype 7 pointsize 1.5 linecolor rgb '%s' front\n",
-            what, k, y, x > 0.6 ? "right" : "left", x > 0.6 ? 0.5 : 0.2, x > 0.6 ? 1.6 : 0.8,
+            what, k, y, align, x > 0.6 ? 0.5 : 0.2,
+            below     ? -1.2
+            : x > 0.6 ? 1.6
+                      : 0.8,
             colour, colour);
 }
 
@@ -100,11 +105,12 @@ static void draw_elbow(const page_data *data, page_canvas *c)
     if (in_sweep(elbow, k)) {
         (void)snprintf(text, sizeof text, k == best ? "%d, fitted and recommended" : "%d fitted",
                        k);
-        mark(c, elbow, k, text, "#B04C00");
+        mark(c, elbow, k, text, "#B04C00",
+             k != best && index_of(elbow, SEG_INDEX_INERTIA, k) > 0.2 * most * (double)elbow->n);
     }
     if (k != best && in_sweep(elbow, best)) {
         (void)snprintf(text, sizeof text, "%d recommended", best);
-        mark(c, elbow, best, text, "#007A58");
+        mark(c, elbow, best, text, "#007A58", false);
     }
     fprintf(c->script, "plot 'elbow.tsv' skip 1 using 1:2 with linespoints linewidth 2 pointtype 7 "
                        "pointsize 0.6 linecolor rgb '" BLUE "'\n");
@@ -147,21 +153,38 @@ static bool range_of(const seg_elbow *elbow, seg_index index, double *low, doubl
 
 static void tell_indices(const page_data *data, page_figure *figure)
 {
-    const seg_elbow_choice *choice = &data->model->elbow.choice;
-    int named[] = { choice->knee, choice->silhouette, choice->davies_bouldin,
-                    choice->calinski_harabasz };
+    const seg_elbow *elbow = &data->model->elbow;
+    const seg_elbow_choice *choice = &elbow->choice;
+    const struct {
+        const char *rule;
+        int k;
+        bool asked;
+    } rules[] = {
+        { "knee", choice->knee, true },
+        { "silhouette", choice->silhouette, true },
+        { "Davies-Bouldin", choice->davies_bouldin, true },
+        { "Calinski-Harabasz", choice->calinski_harabasz, true },
+        { "gap", choice->gap, elbow->n_references > 0 },
+        { "most clusters, all stable", choice->stable, elbow->n_bootstraps > 0 },
+    };
+    char text[PAGE_TEXT / 2] = "", k[16];
     int agree = 0, n = 0;
 
-    for (int i = 0; i < 4; i++) {
-        n += named[i] > 0;
-        agree += named[i] > 0 && named[i] == choice->recommended;
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (!rules[i].asked) continue;
+        const size_t used = strlen(text);
+        (void)snprintf(k, sizeof k, "%d", rules[i].k);
+        (void)snprintf(text + used, sizeof text - used, "%s%s: %s", used > 0 ? "; " : "",
+                       rules[i].rule, rules[i].k > 0 ? k : "none");
+        n += rules[i].k > 0;
+        agree += rules[i].k > 0 && rules[i].k == choice->recommended;
     }
     (void)snprintf(figure->title, PAGE_TEXT, "%d of %d rules name%s %d clusters", agree, n,
                    agree == 1 ? "s" : "", choice->recommended);
     (void)snprintf(figure->subtitle, PAGE_TEXT,
-                   "Other indices by the number of clusters; knee: %d, silhouette: %d, "
-                   "Davies-Bouldin: %d, Calinski-Harabasz: %d (0: none)",
-                   named[0], named[1], named[2], named[3]);
+                   "Other indices by the number of clusters, and the number that each rule names; "
+                   "%s",
+                   text);
 }
 
 static void draw_panel(const seg_elbow *elbow, page_canvas *c, int which, double x, double y,

@@ -15,6 +15,17 @@ typedef struct fact {
     char value[PAGE_TEXT * 2];
 } fact;
 
+/* "1,256 "; nothing where a column has few, whose number the others would tell. */
+static const char *count_cells(int d, const int64_t *cells, char *text, size_t size)
+{
+    const size_t length = strlen(seg_text_count(report_sum(d, cells), text, size));
+
+    (void)seg_text_copy(text + length, size - length, " ");
+    for (int t = 0; t < d; t++)
+        if (page_is_hidden(cells[t])) *text = '\0';
+    return text;
+}
+
 static int transformed_by(const seg_prep *prep, seg_transform transform)
 {
     int n = 0;
@@ -37,13 +48,13 @@ static void describe_preparation(const seg_prep *prep, char *text, size_t size)
         (void)snprintf(transformed, sizeof transformed,
                        "; columns transformed by log(1 + x): %d, by the square root: %d", logs,
                        roots);
-    (void)snprintf(text, size,
-                   "%s missing cells filled with %s; %s cells capped at their bounds%s; columns "
-                   "scaled to %s",
-                   page_count(report_sum(prep->d, prep->missing), missing, sizeof missing),
-                   fills[prep->opts.impute],
-                   page_count(report_sum(prep->d, prep->capped), capped, sizeof capped),
-                   transformed, scales[prep->opts.scale]);
+    (void)snprintf(
+        text, size,
+        "%smissing cells filled with %s; %scells capped at their bounds%s; columns scaled "
+        "to %s",
+        count_cells(prep->d, prep->missing, missing, sizeof missing), fills[prep->opts.impute],
+        count_cells(prep->d, prep->capped, capped, sizeof capped), transformed,
+        scales[prep->opts.scale]);
 }
 
 static void describe_method(const page_data *data, char *text, size_t size)

@@ -70,6 +70,8 @@ def test_rules_are_the_leaves_of_the_tree(segmpi, tmp_path):
     clients, hits = tree["clients"][leaf], tree["hits"][leaf]
     shares = ["few" if n < 10 else f"{100 * h / n:.{int(0.995 <= h / n < 1)}f} %" for h, n in zip(hits, clients)]
     assert sorted(rule[1] for rule in rules) == sorted(shares)
+    card = (tmp_path / "r/model_card.md").read_text()  # of a column fewer than 10 cells are capped: no sum tells how many
+    assert "| 38 missing cells filled with the median; cells capped at" in card
 
 
 def test_columns_without_a_correlation_have_no_picture_of_it(segmpi, tmp_path):
