@@ -77,5 +77,6 @@ def record(work, seconds, bars=None, notes=""):
     sys.stdout.flush()
     if "SEG_BENCH_RECORDS" in os.environ:
         with open(os.environ["SEG_BENCH_RECORDS"], "a", encoding="utf-8") as file:
-            json.dump({"work": work, "seconds": seconds, "bars": bars or {}, "notes": notes}, file)
+            json.dump({"work": work, "seconds": seconds, "bars": bars or {}, "notes": notes,
+                       "commit": os.environ.get("SEG_BENCH_COMMIT", "unknown")}, file)
             file.write("\n")

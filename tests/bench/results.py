@@ -1,6 +1,6 @@
 """results.py RECORDS HEAD FOLDER: what the benchmarks recorded, as FOLDER/RESULTS.md and FOLDER/results.svg.
 
-RECORDS: lines of bench_common.record().  HEAD: a file with machine, versions and commands.  The ratio is the median of the
+RECORDS: a folder of files with lines of bench_common.record(), one for each benchmark.  HEAD: a file with machine, versions and commands.  The ratio is the median of the
 peer's seconds by that of segmpi's; the picture has one bar for each."""
 
 import json
@@ -71,11 +71,25 @@ def draw(rows, out):
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
 
 
+def commits(names, records):
+    """Which commit each benchmark ran on, in few words."""
+    found = {}
+    for name, record in zip(names, records):
+        found.setdefault(record["commit"], []).append(name)
+    if len(found) == 1:
+        return f"- segmpi: commit {next(iter(found))}"
+    return "- segmpi: " + "; ".join(f"commit {commit}: {', '.join(dict.fromkeys(of))}" for commit, of in found.items())
+
+
 def main():
-    records = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()]
+    names, records = [], []
+    for path in sorted(Path(sys.argv[1]).iterdir()):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            names.append(path.name)
+            records.append(json.loads(line))
     head, folder = Path(sys.argv[2]).read_text(encoding="utf-8"), Path(sys.argv[3])
     rows = list(rows_of(records))
-    lines = ["# Benchmarks", "", head.rstrip(), "", "![Ratios of seconds](results.svg)", "", *table(rows), "", *further(records), ""]
+    lines = ["# Benchmarks", "", head.rstrip(), "", commits(names, records), "", "![Ratios of seconds](results.svg)", "", *table(rows), "", *further(records), ""]
     (folder / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
     draw(rows, folder / "results.svg")
 

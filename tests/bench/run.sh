@@ -1,7 +1,7 @@
 #!/bin/bash
 # Benchmarks beside their peers: ./tests/bench/run.sh [NAME...] makes an environment for Python with the peers, builds the
 # release, runs the benchmarks (all, or those that are named) one after the other, and writes RESULTS.md and results.svg
-# beside this script.  Nothing else should run meanwhile.  SEG_BENCH_RUNS: runs of each, 5 unless set.
+# beside this script, with what others have recorded before.  Nothing else should run meanwhile.  SEG_BENCH_RUNS: runs of each, 5 unless set.
 # shellcheck disable=SC2016 # backquotes of Markdown
 set -uo pipefail
 
@@ -11,8 +11,8 @@ cd "$top" || exit 1
 . jobs/packages.sh
 build=build/bench python=build/peers/bin/python
 peers=(scikit-learn scikit-learn-intelex faiss-cpu heat mpi4py torch pandas duckdb polars)
-names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(lloyd fit elbow prepare import score stream autoencoder)
+all=(lloyd fit elbow prepare import score stream autoencoder) names=("$@")
+[ ${#names[@]} -gt 0 ] || names=("${all[@]}")
 
 die() { printf 'bench: %s\n' "$*" >&2; exit 1; }
 
@@ -32,12 +32,12 @@ head_of_results() {
     lscpu | awk -F': +' '/^Model name|^CPU\(s\)|^L2|^L3/ { print "- " $1 ": " $2 }'
     awk '/^MemTotal/ { printf "- memory: %.0f GB\n", $2 / 1e6 }' /proc/meminfo
     printf -- '- %s, Linux %s, %s\n' "$(sed -nE 's/^PRETTY_NAME="(.*)"/\1/p' /etc/os-release)" "$(uname -r)" "$(gcc --version | head -n 1)"
-    printf -- '- segmpi: commit %s, load before the start %s\n' "$(git describe --always --dirty)" "$(cut -d' ' -f1 /proc/loadavg)"
+    printf -- '- load before the start: %s\n' "$(cut -d' ' -f1 /proc/loadavg)"
     for peer in numpy "${peers[@]}"; do
         printf -- '- %s %s\n' "$peer" "$("$python" -c "import importlib.metadata as m; print(m.version('$peer'))" 2>/dev/null || echo 'cannot be had here')"
     done
     printf '\n```text\n'
-    for name in "${names[@]}"; do printf 'python tests/bench/bench_%s.py %s\n' "$name" "$build"; done
+    for name in "${all[@]}"; do printf 'SEG_BENCH_RUNS=%s python tests/bench/bench_%s.py %s\n' "${SEG_BENCH_RUNS:-5}" "$name" "$build"; done
     printf '```\n'
 }
 
@@ -46,15 +46,17 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null || die 'co
 cmake --build "$build" >/dev/null || die 'building failed'
 install_peers
 
-export SEG_BENCH_RECORDS=$build/records
 failed=0
-rm -f "$SEG_BENCH_RECORDS"
+mkdir -p "$build/records"
 head_of_results >"$build/head.md"
+SEG_BENCH_COMMIT=$(git describe --always --dirty)
+export SEG_BENCH_COMMIT
 for name in "${names[@]}"; do
     printf '== %s\n' "$name"
-    "$python" -B "tests/bench/bench_$name.py" "$build" && continue
+    rm -f "$build/records/$name"
+    SEG_BENCH_RECORDS=$build/records/$name "$python" -B "tests/bench/bench_$name.py" "$build" && continue
     failed=1
     printf '\n`bench_%s.py` failed: its figures are missing.\n' "$name" >>"$build/head.md"
 done
-/usr/bin/python3 -B tests/bench/results.py "$SEG_BENCH_RECORDS" "$build/head.md" tests/bench || failed=1
+/usr/bin/python3 -B tests/bench/results.py "$build/records" "$build/head.md" tests/bench || failed=1
 exit "$failed"
