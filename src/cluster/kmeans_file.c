@@ -36,6 +36,15 @@ seg_status seg_kmeans_write(const seg_kmeans *kmeans, const char *columns, seg_o
     return write_figures(kmeans, out);
 }
 
+static seg_status read_number(seg_input *in, const char *path, seg_type type, void *value)
+{
+    seg_shape shape;
+
+    SEG_TRY(seg_input_shape(in, path, &shape));
+    if (shape.rank == 0) return seg_input_read(in, path, type, 0, 1, value);
+    return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' is not one number", path, seg_input_path(in));
+}
+
 static seg_status read_arrays(seg_input *in, seg_kmeans *kmeans)
 {
     int64_t rounds, swaps, converged;
@@ -46,8 +55,8 @@ static seg_status read_arrays(seg_input *in, seg_kmeans *kmeans)
     SEG_TRY(seg_input_array(in, "kmeans/cluster_size", SEG_INT64, k, 0, kmeans->cluster_size));
     SEG_TRY(seg_input_array(in, "kmeans/restart_inertia", SEG_FLOAT64, kmeans->n_init, 0,
                             kmeans->restart_inertia));
-    SEG_TRY(seg_input_read(in, "kmeans/inertia", SEG_FLOAT64, 0, 1, &kmeans->inertia));
-    SEG_TRY(seg_input_read(in, "kmeans/n_iter", SEG_INT32, 0, 1, &kmeans->n_iter));
+    SEG_TRY(read_number(in, "kmeans/inertia", SEG_FLOAT64, &kmeans->inertia));
+    SEG_TRY(read_number(in, "kmeans/n_iter", SEG_INT32, &kmeans->n_iter));
     SEG_TRY(seg_input_attr_double(in, "kmeans", "total_inertia", &kmeans->total_inertia));
     SEG_TRY(seg_input_attr_double(in, "kmeans", "total_squares", &kmeans->total_squares));
     SEG_TRY(seg_input_attr_int(in, "kmeans", "n_swap_rounds", &rounds));
