@@ -100,8 +100,10 @@ static seg_status import_csv(cli_session *session, const seg_table_opts *wanted,
     SEG_TRY(join((const char *const[3]) { wanted->columns, also, wanted->weights }, columns));
     if (wanted->columns) csv.columns = columns;
     SEG_TRY_OR_DONE(cli_provenance_start(session, &provenance, &options));
-    SEG_TRY_OR_DONE(
-        seg_output_open(session->comm, clients->path, "clients", true, &clients->imported));
+    status = seg_output_open(session->comm, clients->path, "clients", true, &clients->imported);
+    if (status != SEG_OK)
+        seg_error_while("making room for the table that CSV becomes, beside the output or here");
+    SEG_TRY_OR_DONE(status);
     if (seg_comm_rank(session->comm) == 0) local = check_imported(session, clients->path);
     SEG_TRY_OR_DONE(seg_agree(session->comm, local));
     clients->is_imported = true;

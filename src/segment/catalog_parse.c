@@ -11,6 +11,10 @@
 static const char *const keys[] = { "high", "low", "average", "description", "recommendation" };
 #define N_KEYS 5
 
+/* Of weights: their sums are numbers. */
+#define WEIGHT_LEAST 1e-6
+#define WEIGHT_MOST  1e6
+
 typedef struct parsing {
     segment_catalog *c;
     bool strict;
@@ -37,8 +41,8 @@ static seg_status split_weight(char *word, double *weight)
     *weight = 1;
     if (!star) return SEG_OK;
     char *number = trim(star + 1);
-    if (!seg_text_double(number, weight) || !(*weight > 0) || !isfinite(*weight))
-        return SEG_FAIL(SEG_ERR_DATA, "the weight '%s' is not a number above 0",
+    if (!seg_text_double(number, weight) || !(*weight >= WEIGHT_LEAST && *weight <= WEIGHT_MOST))
+        return SEG_FAIL(SEG_ERR_DATA, "the weight '%s' is not a number from 1e-6 to 1e6",
                         seg_text_clean(number, clean, sizeof clean));
     *star = '\0';
     (void)trim(word);

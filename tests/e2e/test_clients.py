@@ -90,5 +90,11 @@ def test_the_table_of_a_run_that_has_not_ended_is_left_alone(segmpi, table, tmp_
         result = segmpi("describe", SAMPLE, cwd=tmp_path, ranks=2, ok=False)
         assert result.returncode == 73 and "has not ended" in result.stderr and len(messages(result)) == 1
         assert hidden.read_bytes() == table.read_bytes()
+    part = tmp_path / "..clients.csv.clients.abcdef.part"
+    with part.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        result = segmpi("describe", SAMPLE, cwd=tmp_path, ok=False)
+        assert result.returncode == 73 and "the table that CSV becomes" in result.stderr
+    part.unlink()
     segmpi("describe", SAMPLE, cwd=tmp_path, ranks=2)  # what a killed run has left is removed
     assert list(tmp_path.iterdir()) == []

@@ -100,6 +100,7 @@ static void errors_name_file_line_and_key(void **state)
         { "[A]\nhigh = BALANCE * two\n", "line 2", "the weight 'two'" },
         { "[A]\nhigh = BALANCE * -2\n", "line 2", "the weight '-2'" },
         { "[A]\nhigh = BALANCE * nan\n", "line 2", "the weight 'nan'" },
+        { "[A]\nhigh = BALANCE * 1e308\n", "line 2", "the weight '1e308'" },
         { "[A]\nhigh = BALANCE\nlow = BALANCE\n", "line 3", "'BALANCE' stands twice" },
         { "[A]\nhigh = BALANCE\n[B]\nlow = cash\n[A]\nlow = cash\n", "line 6",
           "the segment 'A' stands twice" },
