@@ -1,6 +1,7 @@
 """results.py RECORDS HEAD FOLDER: what the benchmarks recorded, as FOLDER/RESULTS.md and FOLDER/results.svg.
 
-RECORDS: a folder of files with lines of bench_common.record(), one for each benchmark.  HEAD: a file with machine, versions and commands.  The ratio is the median of the
+RECORDS: a folder of files with lines of bench_common.record(), one for each benchmark.  HEAD: a file with machine, versions and commands;
+FOLDER/REASONS.md, written by hand, goes behind the table.  The ratio is the median of the
 peer's seconds by that of segmpi's; the picture has one bar for each."""
 
 import json
@@ -90,6 +91,7 @@ def main():
     head, folder = Path(sys.argv[2]).read_text(encoding="utf-8"), Path(sys.argv[3])
     rows = list(rows_of(records))
     lines = ["# Benchmarks", "", head.rstrip(), "", commits(names, records), "", "![Ratios of seconds](results.svg)", "", *table(rows), "", *further(records), ""]
+    lines.append((folder / "REASONS.md").read_text(encoding="utf-8"))
     (folder / "RESULTS.md").write_text("\n".join(lines), encoding="utf-8")
     draw(rows, folder / "results.svg")
 
