@@ -23,7 +23,7 @@ set yrange [-0.7:{last}]
 set style fill solid
 unset key
 set arrow from 1,graph 0 to 1,graph 1 nohead lc rgb "#888888"
-plot "-" using ($2):0:(1):($2):($0-0.35):($0+0.35):ytic(1) with boxxyerror lc rgb "#4477aa", "-" using ($2*1.04):0:(sprintf("%.3g", $2)) with labels left font ",11"
+plot "-" using ($2):0:(1):($2):($0-0.35):($0+0.35):ytic(1) with boxxyerror lc rgb "#4477aa", "-" using (($2 > 1 ? $2 : 1)*1.04):0:(sprintf("%.3g", $2)) with labels left font ",11"
 {rows}
 e
 {rows}
