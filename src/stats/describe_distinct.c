@@ -1,6 +1,7 @@
 /* Distinct values of each column, exact up to a cap: a hash table per column and rank, then the
  * union of them. */
 #include <math.h>
+#include <string.h>
 
 #include "describe_internal.h"
 #include "segmpi/memory.h"
@@ -8,6 +9,16 @@
 
 #define SLOT_BITS 14
 #define SLOTS     ((int64_t)1 << SLOT_BITS) /* more than SEG_DISTINCT_CAP + 1, so one stays empty */
+
+uint64_t stats_key(double value)
+{
+    const uint64_t sign = (uint64_t)1 << 63;
+    double plain = value + 0.0; /* -0 becomes 0 */
+    uint64_t bits;
+
+    memcpy(&bits, &plain, sizeof bits);
+    return bits & sign ? ~bits : bits | sign;
+}
 
 seg_status describe_distinct_init(describe_distinct *s, int d)
 {

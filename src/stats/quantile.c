@@ -18,7 +18,6 @@
 #include "segmpi/kernels.h"
 #include "segmpi/memory.h"
 #include "segmpi/stats.h"
-#include "stats_internal.h"
 
 #define BITS_MOST  13
 #define BITS_LEAST 6
@@ -70,16 +69,7 @@ typedef struct refinement {
     int64_t *start;         /* [n_labels + 1] where each label begins; owned */
 } refinement;
 
-uint64_t stats_key(double value)
-{
-    const uint64_t sign = (uint64_t)1 << 63;
-    double plain = value + 0.0; /* -0 becomes 0 */
-    uint64_t bits;
-
-    memcpy(&bits, &plain, sizeof bits);
-    return bits & sign ? ~bits : bits | sign;
-}
-
+/* The double that a kernel gives this key. */
 static double value_of(int64_t key)
 {
     const int64_t bits = key ^ (key >> 63 & INT64_MAX);
