@@ -11,11 +11,13 @@
 
 #include "segmpi/comm.h"
 
-#define SEG_EXACT_LIMBS 70
-#define SEG_EXACT_CARRY ((int64_t)1 << 29) /* additions of less than 2^32 each stay below 2^62 */
+#define SEG_EXACT_LIMBS  70
+#define SEG_EXACT_OFFSET 1088
+#define SEG_EXACT_BIAS   1075 /* a double is its mantissa, an integer, * 2^(exponent bits - 1075) */
+#define SEG_EXACT_CARRY  ((int64_t)1 << 29) /* additions of less than 2^32 each stay below 2^62 */
 
 typedef struct seg_exact {
-    int64_t limb[SEG_EXACT_LIMBS]; /* value = sum limb[i] * 2^(32 i - 1088) */
+    int64_t limb[SEG_EXACT_LIMBS]; /* value = sum limb[i] * 2^(32 i - SEG_EXACT_OFFSET) */
     int64_t additions;             /* since the last carry */
     int64_t not_finite;
 } seg_exact;
@@ -25,7 +27,7 @@ __extension__ typedef unsigned __int128 seg_exact_wide;
 /* Local.  Leaves 0 <= limb < 2^32 in all but the last. */
 void seg_exact_carry(seg_exact *sum);
 
-/* Local.  Adds magnitude * 2^(position - 1088), negative if sign is -1 and not 0. */
+/* Local.  Adds magnitude * 2^(position - SEG_EXACT_OFFSET), negative if sign is -1 and not 0. */
 static inline void seg_exact_add_bits(seg_exact *sum, int64_t sign, uint64_t magnitude,
                                       int position)
 {
@@ -55,7 +57,8 @@ static inline void seg_exact_add(seg_exact *sum, double value)
         exponent = 1; /* subnormal */
     else
         mantissa |= (uint64_t)1 << 52;
-    seg_exact_add_bits(sum, -(int64_t)(bits >> 63), mantissa, exponent + 1088 - 1075);
+    seg_exact_add_bits(sum, -(int64_t)(bits >> 63), mantissa,
+                       exponent + SEG_EXACT_OFFSET - SEG_EXACT_BIAS);
 }
 
 /* Local.  The same as seg_exact_add_product(), for all that its integers do not cover. */
@@ -75,8 +78,9 @@ static inline void seg_exact_add_product(seg_exact *sum, double a, double b)
     const seg_exact_wide product = (seg_exact_wide)m * n;
     of_x += of_x == 0; /* subnormal */
     of_y += of_y == 0;
-    const int position = product == 0 ? 0 : of_x + of_y + 1088 - 2 * 1075;
-    if (position < 0 || position > 1088 + 1023 - 105 || of_x == 0x7FF || of_y == 0x7FF) {
+    const int position = product == 0 ? 0 : of_x + of_y + SEG_EXACT_OFFSET - 2 * SEG_EXACT_BIAS;
+    if (position < 0 || position > SEG_EXACT_OFFSET + 1023 - 105 || of_x == 0x7FF ||
+        of_y == 0x7FF) {
         seg_exact_add_any_product(sum, a, b);
         return;
     }

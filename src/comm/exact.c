@@ -1,14 +1,12 @@
 /* Kulisch's long accumulator: the value is sum limb[i] * 2^(32 i - 1088).  Between carries a limb
  * may hold any int64; a carry leaves 0 <= limb < 2^32 in all but the last, which holds the sign.
- * The lowest bit of a double is 2^-1074, that of a product's tail not below 2^-1074 either (fma
- * rounds it there), and 2^1024 lies in limb 66: three limbs are left for carries. */
+ * The lowest bit of a double is 2^-1074, that of a product is taken down to 2^-1088 (below, fma
+ * rounds its tail to 2^-1074), and 2^1024 lies in limb 66: three limbs are left for carries. */
 #include "segmpi/exact.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-#define OFFSET 1088
 
 void seg_exact_carry(seg_exact *sum)
 {
@@ -32,7 +30,7 @@ void seg_exact_add_int64(seg_exact *sum, int64_t value, int exponent)
 {
     uint64_t magnitude = value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value;
 
-    seg_exact_add_bits(sum, value < 0 ? -1 : 0, magnitude, exponent + OFFSET);
+    seg_exact_add_bits(sum, value < 0 ? -1 : 0, magnitude, exponent + SEG_EXACT_OFFSET);
 }
 
 void seg_exact_add_exact(seg_exact *sum, const seg_exact *other)
@@ -88,11 +86,11 @@ static double round_magnitude(const seg_exact *magnitude)
     if (top < 0) return 0;
 
     int lowest = top - 52; /* of a 53-bit mantissa, but not below 2^-1074 */
-    if (lowest < OFFSET - 1074) lowest = OFFSET - 1074;
+    if (lowest < SEG_EXACT_OFFSET - 1074) lowest = SEG_EXACT_OFFSET - 1074;
     uint64_t mantissa = bits_of(magnitude, top, top - lowest + 1);
     uint64_t half = bits_of(magnitude, lowest - 1, 1);
     if (half && (any_below(magnitude, lowest - 1) || (mantissa & 1))) mantissa++;
-    return ldexp((double)mantissa, lowest - OFFSET);
+    return ldexp((double)mantissa, lowest - SEG_EXACT_OFFSET);
 }
 
 static double round_sum(const seg_exact *sum)
