@@ -273,6 +273,7 @@ static seg_status visit_rows(refinement *r, seg_table *table)
     const int64_t rows = seg_table_rows(table).count;
     const seg_groups *groups = r->groups;
 
+    SEG_TRY(seg_fault("quantile_rows", SEG_ERR_IO));
     for (int64_t at = 0; at < rows; at += SEG_SLICE_ROWS) {
         int64_t n = rows - at < SEG_SLICE_ROWS ? rows - at : SEG_SLICE_ROWS;
         SEG_TRY(seg_table_read(table, at, n, r->x));
