@@ -29,6 +29,9 @@ seg_status seg_part_create(seg_part *part, bool folder);
 seg_status seg_part_open(seg_part *part);
 /* All bytes at their place, in a file that has been created or opened. */
 seg_status seg_part_write(const seg_part *part, const void *bytes, int64_t size, int64_t offset);
+/* A hint: what has been written there sets out for the disk now, and a sync in the end waits for
+ * less. */
+void seg_part_send(const seg_part *part, int64_t size, int64_t offset);
 /* What this node has written of it reaches the disk; of a folder, its list of names. */
 seg_status seg_part_sync(const seg_part *part);
 /* Gives it the target's name, for good.  A folder that had the name then has that of the part,

@@ -1,5 +1,6 @@
 /* Complete or absent: a temporary file or folder beside the target, until it gets its name. */
-#define _GNU_SOURCE /* renameat2: a folder is replaced in one step only by an exchange */
+#define _GNU_SOURCE    /* sync_file_range; renameat2, as only an exchange replaces a folder in one \
+                          step */
 #include "segmpi/part.h"
 
 #include <dirent.h>
@@ -282,6 +283,12 @@ seg_status seg_file_write(int file, const void *bytes, int64_t size, int64_t off
 seg_status seg_part_write(const seg_part *part, const void *bytes, int64_t size, int64_t offset)
 {
     return seg_file_write(part->file, bytes, size, offset, part->path);
+}
+
+/* Without flags that wait it takes no error away from fsync(). */
+void seg_part_send(const seg_part *part, int64_t size, int64_t offset)
+{
+    (void)sync_file_range(part->file, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
 }
 
 /* No error of fsync() or close() is tried again: the pages may be marked clean by then.  EINVAL:

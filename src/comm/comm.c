@@ -249,13 +249,39 @@ void seg_gather_int64(seg_comm *comm, const int64_t *values, int64_t n, int64_t 
     watchdog_leave();
 }
 
-/* Every rank broadcasts its part in turn: no int displacements, and slices where parts are long. */
-static void gather_parts(seg_comm *comm, const void *bytes, const int64_t *sizes, char *all)
+/* What of `size` bytes from `at` on lies between first and last. */
+static int64_t overlap(int64_t at, int64_t size, int64_t first, int64_t last, int64_t *begin)
 {
-    for (int r = 0; r < comm->size; all += sizes[r++]) {
-        if (r == comm->rank && sizes[r] > 0) memcpy(all, bytes, (size_t)sizes[r]);
-        bcast_from(comm, r, all, sizes[r]);
+    int64_t end = at + size < last ? at + size : last;
+
+    *begin = at > first ? at : first;
+    return end > *begin ? end - *begin : 0;
+}
+
+/* The parts, end to end in `all`, travel a slice of the whole at a time: MPI counts in int.
+ * counts, places: [size]. */
+static void gather_parts(seg_comm *comm, const char *bytes, const int64_t *sizes, int64_t total,
+                         int *counts, int *places, char *all)
+{
+    watchdog_enter();
+    for (int64_t first = 0, last; first < total; first = last) {
+        const char *mine = bytes;
+        last = first + slice(total - first, 1);
+        for (int64_t r = 0, at = 0, begin; r < comm->size; at += sizes[r++]) {
+            counts[r] = (int)overlap(at, sizes[r], first, last, &begin);
+            places[r] = counts[r] > 0 ? (int)(begin - first) : 0;
+            if (r == comm->rank && counts[r] > 0) mine = bytes + (begin - at);
+        }
+        SEG_MPI(MPI_Allgatherv(mine, counts[comm->rank], MPI_BYTE, all + first, counts, places,
+                               MPI_BYTE, comm->mpi));
     }
+    watchdog_leave();
+}
+
+static seg_status gather_init(const seg_comm *comm, int64_t **sizes, int **counts)
+{
+    SEG_TRY(seg_alloc(comm->size, sizeof **sizes, sizes));
+    return seg_alloc(2 * (int64_t)comm->size, sizeof **counts, counts);
 }
 
 seg_status seg_gather_bytes(seg_comm *comm, const void *bytes, int64_t size, void *all,
@@ -264,19 +290,24 @@ seg_status seg_gather_bytes(seg_comm *comm, const void *bytes, int64_t size, voi
     seg_status status = SEG_OK;
     const void *nothing = NULL;
     int64_t *sizes = NULL;
+    int *counts = NULL;
     char *gathered = NULL;
 
     memcpy(all, &nothing, sizeof nothing);
-    SEG_TRY(seg_agree(comm, seg_alloc(comm->size, sizeof *sizes, &sizes)));
+    SEG_TRY_OR_DONE(seg_agree(comm, gather_init(comm, &sizes, &counts)));
     seg_gather_int64(comm, &size, 1, sizes);
     *total = 0;
     for (int r = 0; r < comm->size; r++)
         *total += sizes[r];
 
     SEG_TRY_OR_DONE(seg_agree(comm, seg_alloc(*total, 1, &gathered)));
-    gather_parts(comm, bytes, sizes, gathered);
+    if (comm->size == 1 && size > 0)
+        memcpy(gathered, bytes, (size_t)size);
+    else
+        gather_parts(comm, bytes, sizes, *total, counts, counts + comm->size, gathered);
     memcpy(all, &gathered, sizeof gathered);
 done:
+    seg_free(counts);
     seg_free(sizes);
     return status;
 }

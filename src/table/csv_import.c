@@ -12,7 +12,7 @@
 #define ROUND_BYTES  ((int64_t)2 << 20) /* of features, parsed and written at once */
 #define ROUND_BLOCKS 64
 #define ROUNDS       32                 /* between two agreements */
-#define IDS_MOST     ((int64_t)2 << 20) /* that a rank compares at once */
+#define IDS_MOST     ((int64_t)4 << 20) /* that a rank compares at once */
 #define BAD_SHOWN    5                  /* bad rows that are listed */
 #define BAD_BYTES    400                /* of one complaint */
 
@@ -380,6 +380,7 @@ static seg_status compare_ids(importer *m, seg_output *out)
     char n[32];
 
     if (m->schema.id < 0) return SEG_OK;
+    seg_phase_begin("syncing");
     SEG_TRY(seg_output_end_rows(m->comm, out, SEG_OK));
     seg_status status = seg_agree(m->comm, seg_output_read(out, &in));
     if (status == SEG_OK) status = seg_ids_repeated(m->comm, in, IDS_MOST, &m->repeated);
@@ -472,8 +473,8 @@ seg_status seg_csv_import(seg_comm *comm, const seg_csv_opts *opts, seg_provenan
     SEG_TRY_OR_DONE(import_files(&m, provenance, out));
     seconds = seg_time_now() - seconds;
     seg_max_double(comm, &seconds, 1);
-    seg_phase_begin("checking and syncing");
     SEG_TRY_OR_DONE(compare_ids(&m, out));
+    seg_phase_begin("checking and syncing");
     SEG_TRY_OR_DONE(seg_output_commit(comm, out, SEG_OK));
     seg_phase_end();
     *summary = (seg_csv_summary) { .rows = m.total.records - m.total.dropped,

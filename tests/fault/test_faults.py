@@ -82,7 +82,7 @@ FIRST = {"elbow_read": "fit with an elbow", "clients_place": "describe what is C
          "store_read_back": "import",
          **dict.fromkeys(["partial_load", "partial_place"], "score that goes on"),
          **dict.fromkeys(["checkpoint_path", "checkpoint_prune"], "fit with checkpoints"),
-         **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare"], "import"),
+         **dict.fromkeys(["csv", "pseudonym", "ids_alloc", "ids_compare", "ids_room"], "import"),
          "generate": "generate", "centers": "fit from centers", "strata": "elbow of many",
          **dict.fromkeys(["score", "resume", "ids"], "score"), "partial": "score that stops",
          **dict.fromkeys(["compare", "distances", "migration"], "compare"),

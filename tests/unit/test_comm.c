@@ -73,7 +73,7 @@ static void gathers_keep_the_order_of_ranks(void **state)
     (void)state;
     int rank = seg_comm_rank(comm), size = seg_comm_size(comm);
     int64_t pair[2] = { rank, 10 * rank }, all[2 * 64], before = rank, total = 0;
-    unsigned char mine[64], *bytes = NULL;
+    unsigned char mine[64 * 37], *bytes = NULL;
 
     seg_gather_int64(comm, pair, 2, all);
     seg_exscan_int64(comm, &before, 1);
@@ -81,16 +81,17 @@ static void gathers_keep_the_order_of_ranks(void **state)
     for (int r = 0; r < size; r++)
         wrong += all[2 * r] != r || all[2 * r + 1] != 10 * r;
 
-    memset(mine, rank, sizeof mine); /* rank r sends r bytes of value r */
-    assert_int_equal(seg_gather_bytes(comm, mine, rank, &bytes, &total), SEG_OK);
+    for (int i = 0; i < (int)sizeof mine; i++) /* rank r sends 37 r bytes */
+        mine[i] = (unsigned char)(rank + i);
+    assert_int_equal(seg_gather_bytes(comm, mine, 37 * (int64_t)rank, &bytes, &total), SEG_OK);
     int64_t at = 0;
     for (int r = 0; r < size; r++)
-        for (int i = 0; i < r; i++)
-            wrong += bytes[at++] != r;
+        for (int i = 0; i < 37 * r; i++)
+            wrong += bytes[at++] != (unsigned char)(r + i);
     seg_free(bytes);
     seg_sum_int64(comm, &wrong, 1);
     assert_int_equal(wrong, 0);
-    assert_int_equal(total, (int64_t)size * (size - 1) / 2);
+    assert_int_equal(total, 37 * (int64_t)size * (size - 1) / 2);
 }
 
 static void bits_and_single_values_are_merged(void **state)
