@@ -87,23 +87,34 @@ double seg_moments_mean(const seg_moments *m, int t)
     return quotient + rest / n;
 }
 
-/* (n * sum of squares - square of sum) / n^2: the difference is taken exactly, of sums that are
- * kept to 106 bits, so that a mean far from 0 costs no digits that a double shows. */
+#define TERMS 4
+
+/* A sum to 212 bits, as doubles, the largest first. */
+static void split(seg_exact sum, double term[TERMS])
+{
+    for (int i = 0; i < TERMS; i++) {
+        term[i] = seg_exact_value(&sum, NULL);
+        seg_exact_add(&sum, -term[i]);
+    }
+}
+
+/* (n * sum of squares - square of sum) / n^2.  Of the two nearly all may cancel: of values that
+ * differ in their last bits, twice these 53 bits and those of n. */
 double seg_moments_variance(const seg_moments *m, int t)
 {
     if (m->count[t] == 0) return NAN;
     if (m->min[t] == m->max[t]) return 0;
 
     seg_exact difference = { 0 };
-    double n = (double)m->count[t], sum_low, square_low;
-    double sum = seg_exact_value(&m->sum[t], &sum_low);
-    double square = seg_exact_value(&m->square[t], &square_low);
+    double n = (double)m->count[t], sum[TERMS], square[TERMS];
 
-    seg_exact_add_product(&difference, square, n);
-    seg_exact_add_product(&difference, square_low, n);
-    seg_exact_add_product(&difference, sum, -sum);
-    seg_exact_add_product(&difference, -2 * sum, sum_low);
-    seg_exact_add_product(&difference, sum_low, -sum_low);
+    split(m->sum[t], sum);
+    split(m->square[t], square);
+    for (int i = 0; i < TERMS; i++) {
+        seg_exact_add_product(&difference, square[i], n);
+        for (int j = 0; j < TERMS; j++)
+            seg_exact_add_product(&difference, sum[i], -sum[j]);
+    }
     double value = seg_exact_value(&difference, NULL) / n / n;
     return value < 0 ? 0 : value;
 }

@@ -191,6 +191,24 @@ static void moments_far_from_zero_lose_no_digit(void **state)
     seg_moments_release(&m);
 }
 
+/* Of n values `first` so many are 2^52 + 1, the others 2^52: their variance is that of 0 and 1. */
+static void variance_of_values_that_differ_in_their_last_bit_is_right(void **state)
+{
+    (void)state;
+    const double low = 0x1p52, high = 0x1p52 + 1;
+    const double n = 3001;
+
+    for (int first = 1; first < n; first += 750) {
+        seg_moments m;
+        assert_int_equal(seg_moments_init(&m, 1, true), SEG_OK);
+        for (int i = 0; i < n; i++)
+            seg_moments_add(&m, 1, i < first ? &high : &low, NULL);
+        double variance = first * (n - first) / n / n;
+        assert_true(fabs(seg_moments_variance(&m, 0) - variance) <= DBL_EPSILON * variance);
+        seg_moments_release(&m);
+    }
+}
+
 static void moments_mean_is_rounded_once(void **state)
 {
     (void)state;
@@ -261,6 +279,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(order_statistics_of_many_ranks_share_one_search),
         cmocka_unit_test(moments_have_the_same_bits_on_any_number_of_ranks),
         cmocka_unit_test(moments_far_from_zero_lose_no_digit),
+        cmocka_unit_test(variance_of_values_that_differ_in_their_last_bit_is_right),
         cmocka_unit_test(moments_mean_is_rounded_once),
         cmocka_unit_test(moments_of_one_repeated_value_do_not_overflow),
         cmocka_unit_test(quantiles_follow_the_linear_method),
