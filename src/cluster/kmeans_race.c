@@ -2,6 +2,7 @@
  * -log(u) / d2 has probability d2 / sum(d2); its u depends on (seed, row, draw) alone, so the
  * winner does not depend on ranks.  A client at distance 0 never wins. Source: Efraimidis and
  * Spirakis, Weighted random sampling with a reservoir, 2006. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,12 +29,19 @@ static void compete(seg_rival *best, double u, double d2, int64_t row)
         *best = (seg_rival) { .key = key, .row = row };
 }
 
+/* With the margin that the kernel asks for, also where distances are so large that a key has lost
+ * bits of a float. */
+static float limit_of(const seg_rival *best)
+{
+    return (float)(best->key * (1 + 0x1p-19)) + FLT_TRUE_MIN;
+}
+
 /* The two trials of one draw, among clients of a block that a kernel finds in reach. */
 static void race_block(const kmeans_racing *racing, int64_t first, int64_t count, const float *d2,
                        uint64_t draw, seg_rival best[2])
 {
     const seg_matrix *m = racing->m;
-    float limit[2] = { (float)(best[0].key * (1 + 0x1p-19)), (float)(best[1].key * (1 + 0x1p-19)) };
+    float limit[2] = { limit_of(&best[0]), limit_of(&best[1]) };
     uint16_t near[2][SEG_BLOCK_TILES];
     int64_t n_tiles = (count + SEG_LANES - 1) / SEG_LANES;
 

@@ -113,6 +113,38 @@ static void a_race_in_parts_has_the_same_winner(void **state)
     }
 }
 
+/* Distances so large, and a key to beat so small, that a float does not hold it. */
+static void keys_below_float_find_their_winners(void **state)
+{
+    (void)state;
+    static float d2[SEG_BLOCK_ROWS];
+    static int32_t once[SEG_BLOCK_ROWS];
+    const seg_rival least = { .key = 6e-46, .row = INT64_MAX };
+    const seg_rows rows = { .total = SEG_BLOCK_ROWS, .first = 0, .count = SEG_BLOCK_ROWS };
+    const seg_matrix m = { .rows = rows, .d = 1 }, plain = { .rows = rows, .d = 1, .weight = once };
+    const kmeans_racing by_kernel = { seg_kernels_choose(), &m, { 5, SEG_RANDOM_TEST } };
+    const kmeans_racing by_row = { NULL, &plain, { 5, SEG_RANDOM_TEST } };
+    int found = 0;
+
+    for (int i = 0; i < SEG_BLOCK_ROWS; i++) {
+        d2[i] = 3e38F;
+        once[i] = 1;
+    }
+    for (uint64_t draw = 0; draw < 50000 && found < 2; draw++) {
+        char ours[sizeof(seg_rival) + 8], expected[sizeof(seg_rival) + 8];
+        seg_rival winner;
+        memcpy(ours, &least, sizeof least);
+        memcpy(expected, &least, sizeof least);
+        kmeans_race(&by_row, 0, SEG_BLOCK_ROWS, d2, draw << 8, 1, expected);
+        memcpy(&winner, expected, sizeof winner);
+        if (winner.row == INT64_MAX) continue;
+        kmeans_race(&by_kernel, 0, SEG_BLOCK_ROWS, d2, draw << 8, 1, ours);
+        assert_memory_equal(ours, expected, sizeof winner);
+        found++;
+    }
+    assert_int_equal(found, 2);
+}
+
 static void nobody_wins_where_all_distances_are_zero(void **state)
 {
     (void)state;
@@ -171,6 +203,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(draws_name_whoever_is_in_reach),
         cmocka_unit_test(clients_win_in_proportion_to_their_squared_distance),
         cmocka_unit_test(a_race_in_parts_has_the_same_winner),
+        cmocka_unit_test(keys_below_float_find_their_winners),
         cmocka_unit_test(nobody_wins_where_all_distances_are_zero),
         cmocka_unit_test(a_sample_is_one_row_of_each_range_on_every_rank),
     };
