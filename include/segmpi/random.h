@@ -39,7 +39,7 @@ uint64_t seg_random_word(seg_random key);
 /* Uniform on (0, 1): (52 random bits + 0.5) * 2^-52, never 0 or 1. */
 double seg_random_unit(uint64_t bits);
 double seg_random_uniform(seg_random key, int64_t row, uint64_t draw);
-/* One of n things from range number s of `size` equal ranges, size <= n. */
+/* One of n things from range number s of `size` equal ranges, size <= n, size < 2^31. */
 int64_t seg_random_of_range(seg_random key, int64_t s, int64_t size, int64_t n, uint64_t draw);
 
 /* Standard normal (inverse-free Box-Muller on one pair). */

@@ -36,7 +36,8 @@ double seg_random_uniform(seg_random key, int64_t row, uint64_t draw)
 
 int64_t seg_random_of_range(seg_random key, int64_t s, int64_t size, int64_t n, uint64_t draw)
 {
-    int64_t low = s * n / size, high = (s + 1) * n / size;
+    const int64_t each = n / size, rest = n % size; /* s * n may be too much for 64 bits */
+    int64_t low = s * each + s * rest / size, high = (s + 1) * each + (s + 1) * rest / size;
     int64_t i = low + (int64_t)(seg_random_uniform(key, s, draw) * (double)(high - low));
 
     return i < high ? i : high - 1;

@@ -24,10 +24,8 @@
 static int64_t row_of(const describe_ranks *r, int64_t s)
 {
     seg_random key = { .seed = r->seed, .purpose = SEG_RANDOM_SAMPLE };
-    int64_t low = s * r->total / r->size, high = (s + 1) * r->total / r->size;
-    int64_t row = low + (int64_t)(seg_random_uniform(key, s, SAMPLE_DRAW) * (double)(high - low));
 
-    return row < high ? row : high - 1;
+    return seg_random_of_range(key, s, r->size, r->total, SAMPLE_DRAW);
 }
 
 seg_status describe_ranks_init(describe_ranks *r, seg_rows rows, int d,

@@ -206,6 +206,23 @@ static void random_numbers_have_the_right_law(void **state)
     assert_true(seg_random_unit(0) > 0 && seg_random_unit(UINT64_MAX) < 1);
 }
 
+/* Also where the number of a range times n needs more than 64 bits: the last ranges, by their
+ * distance from n, to which rounding adds one at most. */
+static void one_of_a_range_lies_in_it(void **state)
+{
+    (void)state;
+    static const int64_t sizes[][2] = { { 1, 1 }, { 3, 7 }, { 999999937, 30000000011 } };
+    seg_random key = { .seed = 1, .purpose = SEG_RANDOM_TEST };
+
+    for (int i = 0; i < 3; i++) {
+        int64_t size = sizes[i][0], n = sizes[i][1];
+        for (int64_t behind = 0; behind < 100 && behind < size; behind++) {
+            int64_t left = n - seg_random_of_range(key, size - 1 - behind, size, n, 0);
+            assert_true(left > behind * n / size && left <= (behind + 1) * n / size + 1);
+        }
+    }
+}
+
 static void random_keys_differ_by_seed_purpose_row_and_draw(void **state)
 {
     (void)state;
@@ -294,6 +311,7 @@ int main(void)
         cmocka_unit_test(text_suggests_the_nearest_word_or_none),
         cmocka_unit_test(random_is_philox),
         cmocka_unit_test(random_numbers_have_the_right_law),
+        cmocka_unit_test(one_of_a_range_lies_in_it),
         cmocka_unit_test(random_keys_differ_by_seed_purpose_row_and_draw),
         cmocka_unit_test(json_is_written_whole_and_never_over_a_file),
         cmocka_unit_test(json_that_cannot_be_read_is_not_bad_json),
