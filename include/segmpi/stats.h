@@ -33,9 +33,10 @@ double seg_moments_variance(const seg_moments *m,
  * below n_groups.  m [n_groups]: empty ones, to be released by the caller, also after a failure. */
 seg_status seg_moments_of_groups(seg_comm *comm, seg_table *table, int n_groups,
                                  const int32_t *group, seg_moments *m);
-/* Local, after the sum over ranks.  Adds the clients of `from`, of the same columns. */
+/* Local, after the sum over ranks; both with squares.  Adds the clients of `from`, of the same
+ * columns. */
 void seg_moments_merge(seg_moments *to, const seg_moments *from);
-/* Local.  Counts the missing cells of column t as cells that hold `value`. */
+/* Local, with squares.  Counts the missing cells of column t as cells that hold `value`. */
 void seg_moments_fill(seg_moments *m, int t, double value);
 
 /* Collective.  Exact order statistics of the present values of each column: rank_of [d][q] (0-based
@@ -58,6 +59,11 @@ typedef struct seg_groups {
  */
 seg_status seg_group_order_statistics(seg_comm *comm, seg_table *table, const seg_groups *groups,
                                       int q, const int64_t *rank_of, double *value);
+
+/* Collective.  Exact quantiles of each column, by numpy's linear method: count [d] of its present
+ * values, probability [q] -> value [d][q], NaN where there are none. */
+seg_status seg_quantiles(seg_comm *comm, seg_table *table, const int64_t *count, int q,
+                         const double *probability, double *value);
 
 /* numpy's linear method: position (n - 1) * p between order statistics lower = floor and lower + 1.
  */

@@ -24,8 +24,6 @@ typedef struct run {
     describe_distinct distinct;
     describe_products products;
     describe_ranks ranks;
-    int64_t *rank_of; /* [d][2 SEG_QUANTILES] order statistics wanted */
-    double *value;    /* [d][2 SEG_QUANTILES] and found */
 } run;
 
 typedef void visit(run *r, int64_t first, int64_t n);
@@ -37,8 +35,6 @@ static void run_release(run *r)
     describe_distinct_release(&r->distinct);
     describe_products_release(&r->products);
     describe_ranks_release(&r->ranks);
-    seg_free(r->rank_of);
-    seg_free(r->value);
 }
 
 /* Local. */
@@ -46,14 +42,11 @@ static seg_status run_init(run *r)
 {
     seg_rows rows = seg_table_rows(r->table);
     int d = seg_table_columns(r->table);
-    size_t wanted = 2 * SEG_QUANTILES * (size_t)d;
 
     SEG_TRY(seg_fault("describe_alloc", SEG_ERR_MEMORY));
     SEG_TRY(describe_init(r->out, d, rows.total, seg_table_names(r->table), r->opts->full));
     SEG_TRY(seg_alloc(SEG_SLICE_ROWS, (size_t)d * sizeof *r->x, &r->x));
     SEG_TRY(seg_moments_init(&r->moments, d, false));
-    SEG_TRY(seg_alloc((int64_t)wanted, sizeof *r->rank_of, &r->rank_of));
-    SEG_TRY(seg_alloc((int64_t)wanted, sizeof *r->value, &r->value));
     if (!r->opts->full) return SEG_OK;
     SEG_TRY(describe_distinct_init(&r->distinct, d));
     return describe_ranks_init(&r->ranks, rows, d, r->opts);
@@ -137,24 +130,11 @@ static seg_status count_cells(run *r)
 /* Collective. */
 static seg_status find_quantiles(run *r)
 {
-    seg_describe *out = r->out;
-    int wanted = 2 * SEG_QUANTILES;
+    const seg_describe *out = r->out;
 
     begin(r, "quantiles", 0, "clients");
-    for (int cell = 0; cell < out->d * SEG_QUANTILES; cell++) {
-        int64_t count = out->count[cell / SEG_QUANTILES];
-        seg_quantile_position at =
-            seg_quantile_at(count, seg_describe_probabilities[cell % SEG_QUANTILES]);
-        r->rank_of[2 * cell] = count > 0 ? at.lower : -1;
-        r->rank_of[2 * cell + 1] = count > 0 ? at.upper : -1;
-    }
-    SEG_TRY(seg_order_statistics(r->comm, r->table, wanted, r->rank_of, r->value));
-    for (int cell = 0; cell < out->d * SEG_QUANTILES; cell++) {
-        seg_quantile_position at = seg_quantile_at(
-            out->count[cell / SEG_QUANTILES], seg_describe_probabilities[cell % SEG_QUANTILES]);
-        out->quantile[cell] =
-            seg_quantile_between(r->value[2 * cell], r->value[2 * cell + 1], at.weight);
-    }
+    SEG_TRY(seg_quantiles(r->comm, r->table, out->count, SEG_QUANTILES, seg_describe_probabilities,
+                          out->quantile));
     end(r);
     return SEG_OK;
 }
@@ -166,8 +146,7 @@ static void visit_deviations(run *r, int64_t first, int64_t n)
 }
 
 /* Local.  Columns about their means; where the sum of the values is beyond double, about the
- * middle.
- */
+ * middle. */
 static seg_status products_init(run *r)
 {
     const seg_describe *out = r->out;

@@ -403,3 +403,37 @@ double seg_quantile_between(double lower, double upper, double weight)
 
     return weight < 0.5 ? lower + difference * weight : upper - difference * (1 - weight);
 }
+
+/* Local. */
+static seg_status neighbours_alloc(int64_t cells, int64_t **rank_of, double **neighbour)
+{
+    SEG_TRY(seg_fault("quantile_ranks_alloc", SEG_ERR_MEMORY));
+    SEG_TRY(seg_alloc(2 * cells, sizeof **rank_of, rank_of));
+    return seg_alloc(2 * cells, sizeof **neighbour, neighbour);
+}
+
+seg_status seg_quantiles(seg_comm *comm, seg_table *table, const int64_t *count, int q,
+                         const double *probability, double *value)
+{
+    seg_status status = SEG_OK;
+    const int64_t cells = (int64_t)seg_table_columns(table) * q;
+    int64_t *rank_of = NULL;
+    double *neighbour = NULL;
+
+    SEG_TRY_OR_DONE(seg_agree(comm, neighbours_alloc(cells, &rank_of, &neighbour)));
+    for (int64_t cell = 0; cell < cells; cell++) {
+        const int64_t n = count[cell / q];
+        const seg_quantile_position at = seg_quantile_at(n, probability[cell % q]);
+        rank_of[2 * cell] = n > 0 ? at.lower : -1;
+        rank_of[2 * cell + 1] = n > 0 ? at.upper : -1;
+    }
+    SEG_TRY_OR_DONE(seg_order_statistics(comm, table, 2 * q, rank_of, neighbour));
+    for (int64_t cell = 0; cell < cells; cell++) {
+        const double weight = seg_quantile_at(count[cell / q], probability[cell % q]).weight;
+        value[cell] = seg_quantile_between(neighbour[2 * cell], neighbour[2 * cell + 1], weight);
+    }
+done:
+    seg_free(rank_of);
+    seg_free(neighbour);
+    return status;
+}

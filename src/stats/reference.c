@@ -114,38 +114,21 @@ void seg_reference_sum(seg_comm *comm, seg_reference *r)
 
 /* ---- learning ---- */
 
-/* Collective.  Deciles of the values present, by numpy's linear method. */
+/* Collective.  Deciles of the values present. */
 static seg_status find_edges(seg_comm *comm, seg_table *table, const int64_t *present,
                              seg_reference *r)
 {
-    seg_status status = SEG_OK, local = SEG_OK;
-    int64_t cells = (int64_t)r->d * DECILES, *rank_of = NULL;
-    double *value = NULL;
+    static const double deciles[DECILES] = { 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9 };
+    double *const edges = r->bin_edges;
 
-    local = seg_alloc(2 * cells, sizeof *rank_of, &rank_of);
-    if (local == SEG_OK) local = seg_alloc(2 * cells, sizeof *value, &value);
-    SEG_TRY_OR_DONE(seg_agree(comm, local));
-    for (int64_t cell = 0; cell < cells; cell++) {
-        int64_t n = present[cell / DECILES];
-        seg_quantile_position at = seg_quantile_at(n, (double)(cell % DECILES + 1) / BINS);
-        rank_of[2 * cell] = n > 0 ? at.lower : -1;
-        rank_of[2 * cell + 1] = n > 0 ? at.upper : -1;
-    }
-    SEG_TRY_OR_DONE(seg_order_statistics(comm, table, 2 * DECILES, rank_of, value));
-    for (int t = 0; t < r->d; t++) {
-        double *edge = &r->bin_edges[(int64_t)t * EDGES];
+    SEG_TRY(seg_quantiles(comm, table, present, DECILES, deciles, edges));
+    for (int t = r->d - 1; t >= 0; t--) { /* from [d][DECILES] to [d][EDGES], the last first */
+        double *edge = &edges[(int64_t)t * EDGES];
+        memmove(edge + 1, &edges[(int64_t)t * DECILES], DECILES * sizeof *edge);
         edge[0] = -INFINITY;
         edge[BINS] = INFINITY;
-        for (int b = 0; b < DECILES; b++) {
-            int64_t cell = (int64_t)t * DECILES + b;
-            double weight = seg_quantile_at(present[t], (double)(b + 1) / BINS).weight;
-            edge[b + 1] = seg_quantile_between(value[2 * cell], value[2 * cell + 1], weight);
-        }
     }
-done:
-    seg_free(rank_of);
-    seg_free(value);
-    return status;
+    return SEG_OK;
 }
 
 /* Local. */
