@@ -37,6 +37,9 @@ typedef struct kmeans_moves {
 /* Local.  n tiles from `tile` on: exact sums and counts, each client as often as it counts. */
 void kmeans_move(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
                  const kmeans_moves *moves);
+/* Local.  The same for clients who had no cluster: label [n * 16]. */
+void kmeans_add(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
+                const uint16_t *label, int64_t *sum, int64_t *count);
 /* Local.  The kernel `potential` for one candidate, each client as often as it counts; for a matrix
  * with weights. */
 void kmeans_potential(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,

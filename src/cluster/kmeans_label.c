@@ -135,22 +135,6 @@ int64_t seg_labeller_apply(const seg_labeller *l, const seg_kernels *kernels, co
     return redone;
 }
 
-/* Local.  Exact sums and counts of the clients of a block by their labels. */
-static void sum_block(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
-                      const uint16_t *label, int64_t *sum, int64_t *count)
-{
-    int64_t lanes = n * SEG_LANES, rows = m->rows.count - tile * SEG_LANES;
-    uint16_t before[SEG_BLOCK_ROWS], moved[SEG_BLOCK_TILES];
-
-    if (rows > lanes) rows = lanes;
-    memset(before, 0xFF, sizeof before); /* SEG_NO_LABEL */
-    memset(moved, 0xFF, sizeof moved);   /* all are new in their cluster */
-    moved[n - 1] = (uint16_t)(UINT16_MAX >> (lanes - rows));
-    kmeans_move(kernels, m, tile, n,
-                &(kmeans_moves) {
-                    .moved = moved, .before = before, .after = label, .sum = sum, .count = count });
-}
-
 seg_status kmeans_label(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                         seg_kmeans *kmeans, int64_t *sums)
 {
@@ -165,7 +149,7 @@ seg_status kmeans_label(seg_comm *comm, const seg_kernels *kernels, const seg_ma
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
         int64_t n = seg_matrix_block(m, tile);
         *redone += label_block(&to, tile, n, label);
-        sum_block(kernels, m, tile, n, label, sums, sums + cells);
+        kmeans_add(kernels, m, tile, n, label, sums, sums + cells);
     }
     seg_sum_int64(comm, sums, kmeans_delta_size(k, d));
     kmeans->n_redone = *redone;

@@ -1,36 +1,21 @@
 /* Clusters as they look in columns other than those that they were found in. */
 #include <math.h>
-#include <string.h>
 
 #include "cluster_internal.h"
 #include "segmpi/memory.h"
-
-/* Local.  Adds the block of n tiles from `tile` on. */
-static void add_block(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
-                      const int32_t *label, int64_t *sum, int64_t *count)
-{
-    uint16_t before[SEG_BLOCK_ROWS], after[SEG_BLOCK_ROWS] = { 0 }, moved[SEG_BLOCK_TILES];
-    int64_t lanes = n * SEG_LANES, first = tile * SEG_LANES, rows = m->rows.count - first;
-    const kmeans_moves moves = { moved, before, after, sum, count };
-
-    if (rows > lanes) rows = lanes;
-    for (int64_t i = 0; i < rows; i++)
-        after[i] = (uint16_t)label[first + i];
-    memset(before, 0xFF, sizeof before); /* SEG_NO_LABEL */
-    memset(moved, 0xFF, sizeof moved);   /* all are new */
-    moved[n - 1] = (uint16_t)(UINT16_MAX >> (lanes - rows));
-    kmeans_move(kernels, m, tile, n, &moves);
-}
 
 /* Collective.  Sums [k][d] and counts [k] of the clusters. */
 static void sum_clusters(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m, int k,
                          const int32_t *label, int64_t *sum)
 {
     int64_t cells = (int64_t)k * m->d;
+    uint16_t narrow[SEG_BLOCK_ROWS];
 
     for (int64_t tile = 0; tile < m->n_tiles; tile += SEG_BLOCK_TILES) {
-        int64_t n = seg_matrix_block(m, tile);
-        add_block(kernels, m, tile, n, label, sum, sum + cells);
+        int64_t n = seg_matrix_block(m, tile), first = tile * SEG_LANES;
+        for (int64_t i = 0; i < n * SEG_LANES && first + i < m->rows.count; i++)
+            narrow[i] = (uint16_t)label[first + i];
+        kmeans_add(kernels, m, tile, n, narrow, sum, sum + cells);
     }
     seg_sum_int64(comm, sum, cells + k);
 }

@@ -1,6 +1,7 @@
 /* What the kernels do for clients that count once, done here for clients that count more or less
  * often. */
 #include <math.h>
+#include <string.h>
 
 #include "cluster_internal.h"
 
@@ -35,6 +36,20 @@ void kmeans_move(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, 
     else
         kernels->move(m->d, n, &m->x[tile * m->d * SEG_LANES], moves->moved, moves->before,
                       moves->after, m->grid, moves->sum, moves->count);
+}
+
+void kmeans_add(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
+                const uint16_t *label, int64_t *sum, int64_t *count)
+{
+    int64_t lanes = n * SEG_LANES, rows = m->rows.count - tile * SEG_LANES;
+    uint16_t before[SEG_BLOCK_ROWS], moved[SEG_BLOCK_TILES];
+
+    memset(before, 0xFF, sizeof before); /* SEG_NO_LABEL */
+    memset(moved, 0xFF, sizeof moved);   /* all are new in their cluster */
+    if (rows < lanes) moved[n - 1] = (uint16_t)(UINT16_MAX >> (lanes - rows));
+    kmeans_move(kernels, m, tile, n,
+                &(kmeans_moves) {
+                    .moved = moved, .before = before, .after = label, .sum = sum, .count = count });
 }
 
 void kmeans_potential(const seg_kernels *kernels, const seg_matrix *m, int64_t tile, int64_t n,
