@@ -122,9 +122,12 @@ typedef struct seg_shape {
 /* Read-only, no lock, no plug-ins; the seal is compared first, as damage can make HDF5 crash.
  * Missing: SEG_ERR_NOINPUT; not HDF5 or damaged: SEG_ERR_DATA. */
 seg_status seg_input_open(const char *path, seg_input **out);
+/* Only a file that ends as segmpi ends it: HDF5 does not see any other, nor a damaged one. */
+seg_status seg_input_open_sealed(const char *path, seg_input **out);
 /* Local; before MPI has started, as it forks.  SEG_ERR_DATA if a child process that looks at the
- * whole structure under limits does not survive it.  Other failures are left to those who open the
- * file; what is no HDF5 file is not looked at. */
+ * whole structure under limits does not survive it; SEG_ERR_IO if that is because the file cannot
+ * be read.  Other failures are left to those who open the file; what is no HDF5 file is not looked
+ * at. */
 seg_status seg_input_probe(const char *path);
 /* Collective.  Rank 0 has opened the file `path` as *in, and will read rows of `n` datasets; the
  * other ranks get an input of theirs, which knows these.  Where all stand in one piece they are
@@ -134,8 +137,6 @@ seg_status seg_input_share(seg_comm *comm, const char *path, int n, const char *
                            seg_input **in);
 void seg_input_close(seg_input *in); /* accepts NULL */
 const char *seg_input_path(const seg_input *in);
-/* False where a tool has rewritten the file, or its end is missing. */
-bool seg_input_is_sealed(const seg_input *in);
 /* The value of the root attribute `format`, "" if there is none. */
 const char *seg_input_format(const seg_input *in);
 /* SEG_ERR_DATA with a sentence unless format and major version fit; a newer minor version is a

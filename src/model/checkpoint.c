@@ -3,7 +3,6 @@
  * work on it begins. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "checkpoint_internal.h"
 #include "segmpi/log.h"
@@ -234,6 +233,28 @@ static void tell_refusal(const char *path, char *reason, size_t size)
     seg_log_warning("checkpoint '%s' is not used: %s", path, reason);
 }
 
+/* What the system could not do says nothing about a file. */
+static bool is_refusal(seg_status status)
+{
+    return status != SEG_OK && status != SEG_ERR_IO && status != SEG_ERR_MEMORY;
+}
+
+/* Root.  Opens c->in if the generation fits; otherwise says why not. */
+static seg_status try_generation(seg_checkpoint *c, int generation, char *reason, size_t size)
+{
+    char *path;
+
+    SEG_TRY(checkpoint_path(c->output, generation, &path));
+    seg_status status = checkpoint_header_match(&c->header, path, generation, &c->in);
+    if (status == SEG_OK) seg_log_note("going on from checkpoint '%s'", path);
+    if (is_refusal(status)) {
+        tell_refusal(path, reason, size);
+        status = SEG_OK;
+    }
+    seg_free(path);
+    return status;
+}
+
 /* Root.  The newest generation that fits; c->generation becomes the highest number there is, so
  * that no name is used again. */
 static seg_status find_newest(seg_checkpoint *c, bool resume)
@@ -248,15 +269,8 @@ static seg_status find_newest(seg_checkpoint *c, bool resume)
     if (resume && generation == 0)
         seg_log_note("a fresh start: there is no checkpoint of '%s'", c->output);
     while (resume && generation > 0 && !c->in) {
-        char *path;
-        SEG_TRY(checkpoint_path(c->output, generation, &path));
-        if (checkpoint_header_match(&c->header, path, generation, &c->in) == SEG_OK) {
-            seg_log_note("going on from checkpoint '%s'", path);
-        } else {
-            tell_refusal(path, n_refused++ == 0 ? newest : reason, sizeof reason);
-            SEG_TRY(checkpoint_below(c->output, generation, &generation));
-        }
-        seg_free(path);
+        SEG_TRY(try_generation(c, generation, n_refused++ == 0 ? newest : reason, sizeof reason));
+        if (!c->in) SEG_TRY(checkpoint_below(c->output, generation, &generation));
     }
     if (c->in || n_refused == 0) return SEG_OK;
     return SEG_FAIL(SEG_ERR_DATA,
@@ -271,15 +285,17 @@ static seg_status look_for_output(seg_checkpoint *c, const seg_checkpoint_opts *
     char reason[400];
 
     SEG_TRY(seg_fault("checkpoint_output", SEG_ERR_IO));
-    if (!opts->resume || access(opts->path, F_OK) != 0) return SEG_OK;
-    c->is_done = checkpoint_output_match(&c->header, opts->path) == SEG_OK;
+    if (!opts->resume) return SEG_OK;
+    const seg_status status = checkpoint_output_match(&c->header, opts->path);
+    c->is_done = status == SEG_OK;
     if (c->is_done) {
         seg_log_note("'%s' is there, whole, from a run like this: nothing to do", opts->path);
         return SEG_OK;
     }
+    if (!is_refusal(status)) return status;
     (void)seg_text_copy(reason, sizeof reason, seg_error_get()->text);
     seg_error_clear();
-    if (opts->force) return SEG_OK;
+    if (status == SEG_ERR_NOINPUT || opts->force) return SEG_OK;
     return SEG_FAIL(SEG_ERR_CANTCREATE,
                     "'%s' exists, and not from a run like this: %s; --force "
                     "replaces it",

@@ -41,6 +41,12 @@ static int generation_of(const char *entry, const char *output)
     return (int)number;
 }
 
+static seg_status cannot_look(const char *output, int error_number)
+{
+    return SEG_FAIL(seg_status_of_errno(error_number), "cannot look for checkpoints of '%s': %s",
+                    output, strerror(error_number));
+}
+
 seg_status checkpoint_below(const char *output, int below, int *generation)
 {
     char folder[4096];
@@ -52,15 +58,15 @@ seg_status checkpoint_below(const char *output, int below, int *generation)
     if (length >= (int)sizeof folder) return SEG_OK; /* no output can be made there either */
     (void)snprintf(folder, sizeof folder, "%.*s", length, output);
     DIR *entries = opendir(*folder ? folder : ".");
-    if (!entries)
-        return SEG_FAIL(seg_status_of_errno(errno), "cannot look for checkpoints of '%s': %s",
-                        output, strerror(errno));
+    if (!entries) return cannot_look(output, errno);
+    errno = 0;
     for (struct dirent *e; (e = readdir(entries)) != NULL;) {
         int number = generation_of(e->d_name, name);
         if (number < below && number > *generation) *generation = number;
     }
+    const int failed = errno; /* only readdir() sets it */
     (void)closedir(entries);
-    return SEG_OK;
+    return failed ? cannot_look(output, failed) : SEG_OK;
 }
 
 seg_status checkpoint_prune(const char *output, int kept)
@@ -159,7 +165,6 @@ static seg_status compare(const checkpoint_header *header, int generation, seg_i
     int64_t number, clients;
 
     SEG_TRY(seg_input_expect(in, CHECKPOINT_FORMAT));
-    if (!seg_input_is_sealed(in)) return SEG_FAIL(SEG_ERR_DATA, "its end is missing");
     SEG_TRY(seg_input_attr_int(in, "", "generation", &number));
     if (number != generation)
         return SEG_FAIL(SEG_ERR_DATA, "it is generation %lld under the name of another",
@@ -173,7 +178,7 @@ static seg_status compare(const checkpoint_header *header, int generation, seg_i
 seg_status checkpoint_header_match(const checkpoint_header *header, const char *path,
                                    int generation, seg_input **in)
 {
-    SEG_TRY(seg_input_open(path, in));
+    SEG_TRY(seg_input_open_sealed(path, in));
     seg_status status = compare(header, generation, *in);
     if (status == SEG_OK) return SEG_OK;
     seg_input_close(*in);

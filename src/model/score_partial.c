@@ -79,8 +79,11 @@ static seg_status check_place(const char *path)
     seg_input *in = NULL;
 
     SEG_TRY(seg_fault("partial_place", SEG_ERR_IO));
-    if (access(path, F_OK) != 0) return SEG_OK;
-    seg_status status = seg_input_open(path, &in);
+    seg_status status = seg_input_open_sealed(path, &in);
+    if (status == SEG_ERR_NOINPUT) {
+        seg_error_clear();
+        return SEG_OK;
+    }
     if (status == SEG_OK) status = seg_input_expect(in, FORMAT);
     seg_input_close(in);
     if (status != SEG_OK)
@@ -182,7 +185,7 @@ static seg_status open_partial(const scorer *s, seg_input **in)
     char model_id[SEG_MODEL_ID];
     const char *path = s->scoring->partial_path, *what = NULL;
 
-    SEG_TRY(seg_input_open(path, in));
+    SEG_TRY(seg_input_open_sealed(path, in));
     SEG_TRY(seg_input_expect(*in, FORMAT));
     SEG_TRY(seg_input_attr_text(*in, "", "model_id", model_id, sizeof model_id));
     SEG_TRY(seg_input_attr_text(*in, "", "identity", identity, sizeof identity));
@@ -194,6 +197,26 @@ static seg_status open_partial(const scorer *s, seg_input **in)
     return SEG_FAIL(SEG_ERR_DATA,
                     "'%s' belongs to %s; leave --resume out to start afresh, or remove it", path,
                     what);
+}
+
+/* Local.  Its arrays are those of the output: their rows go to this rank's memory. */
+static seg_status check_arrays(const scorer *s, seg_input *in)
+{
+    const int64_t n = seg_table_rows(s->scoring->table).total;
+    seg_shape shape;
+
+    for (int i = 0; i < SCORE_ARRAYS; i++) {
+        const score_array *a = &s->array[i];
+        if (!s->data[i]) continue;
+        SEG_TRY(seg_input_shape(in, a->path, &shape));
+        int64_t bytes = seg_type_size(shape.type, shape.width);
+        for (int j = 1; j < shape.rank; j++)
+            bytes *= shape.dim[j];
+        if (shape.rank == 0 || shape.dim[0] != n || shape.type != a->type || bytes != a->row_bytes)
+            return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' has not the shape that belongs to the rest",
+                            a->path, seg_input_path(in));
+    }
+    return SEG_OK;
 }
 
 /* Local.  Rows [first, first + n) of the table, from the partial scores to the output. */
@@ -241,6 +264,7 @@ static seg_status load(const seg_comm *comm, scorer *s, seg_output *out)
 
     SEG_TRY_OR_DONE(seg_fault("partial_load", SEG_ERR_IO));
     SEG_TRY_OR_DONE(open_partial(s, &in));
+    SEG_TRY_OR_DONE(check_arrays(s, in));
     SEG_TRY_OR_DONE(seg_alloc(n_blocks, sizeof *done, &done));
     SEG_TRY_OR_DONE(seg_alloc(n_counts, sizeof *counts, &counts));
     SEG_TRY_OR_DONE(seg_input_array(in, GROUP "done", SEG_INT64, n_blocks, 0, done));
@@ -262,7 +286,7 @@ done:
 seg_status score_partial_load(seg_comm *comm, scorer *s, seg_output *out)
 {
     const char *path = s->scoring->partial_path;
-    bool there = seg_comm_rank(comm) == 0 && access(path, F_OK) == 0;
+    bool there = seg_comm_rank(comm) == 0 && (access(path, F_OK) == 0 || errno != ENOENT);
 
     seg_bcast(comm, &there, sizeof there);
     if (!there) {

@@ -180,7 +180,6 @@ seg_status seg_input_attr_list(seg_input *in, const char *object, int *n, char *
     *names = NULL;
     if (id >= 0) {
         status = store_attributes(id, H5_INDEX_CRT_ORDER, n, names);
-        if (status == SEG_ERR_DATA) status = store_attributes(id, H5_INDEX_NAME, n, names);
         H5Oclose(id);
     }
     return failed(status, in, "the attributes of", object);
@@ -199,7 +198,6 @@ seg_status seg_input_list(seg_input *in, const char *group, int *n, char ***name
     *names = NULL;
     if (id >= 0) {
         status = store_links(id, H5_INDEX_CRT_ORDER, n, names);
-        if (status == SEG_ERR_DATA) status = store_links(id, H5_INDEX_NAME, n, names);
         H5Gclose(id);
     }
     return failed(status, in, "group", group);

@@ -33,7 +33,7 @@ static bool is_named_text(const char *path)
                    strcasecmp(dot, ".txt") == 0);
 }
 
-static seg_status open_file(seg_input *in)
+static seg_status open_file(seg_input *in, bool must_be_sealed)
 {
     char reason[200];
     bool system;
@@ -41,6 +41,9 @@ static seg_status open_file(seg_input *in)
 
     SEG_TRY(check_file(in->path, &in->bytes));
     SEG_TRY(seal_verify(in->path, &in->sealed));
+    if (must_be_sealed && !in->sealed)
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' is no whole file of segmpi: its end is missing",
+                        in->path);
     seg_store_init(); /* before H5F_ACC_RDONLY, which is a call of HDF5 */
     in->file = store_open_serial(in->path, H5F_ACC_RDONLY);
     if (in->file >= 0 && H5Fget_vfd_handle(in->file, H5P_DEFAULT, &rows) >= 0) {
@@ -56,7 +59,7 @@ static seg_status open_file(seg_input *in)
                     "'%s' is not an HDF5 file, or it is damaged: %s", in->path, reason);
 }
 
-seg_status seg_input_open(const char *path, seg_input **out)
+static seg_status open_input(const char *path, bool must_be_sealed, seg_input **out)
 {
     seg_status status = SEG_OK;
     seg_input *in = NULL;
@@ -67,7 +70,7 @@ seg_status seg_input_open(const char *path, seg_input **out)
     in->file = in->rows = -1;
     in->failures = store_system_failures();
     SEG_TRY_OR_DONE(seg_text_duplicate(path, &in->path));
-    SEG_TRY_OR_DONE(open_file(in));
+    SEG_TRY_OR_DONE(open_file(in, must_be_sealed));
     if (seg_input_has_attr(in, "", "format"))
         SEG_TRY_OR_DONE(seg_input_attr_text(in, "", "format", in->format, sizeof in->format));
     *out = in;
@@ -75,6 +78,16 @@ seg_status seg_input_open(const char *path, seg_input **out)
 done:
     seg_input_close(in);
     return status;
+}
+
+seg_status seg_input_open(const char *path, seg_input **out)
+{
+    return open_input(path, false, out);
+}
+
+seg_status seg_input_open_sealed(const char *path, seg_input **out)
+{
+    return open_input(path, true, out);
 }
 
 void seg_input_close(seg_input *in)
@@ -92,11 +105,6 @@ void seg_input_close(seg_input *in)
 const char *seg_input_path(const seg_input *in)
 {
     return in->path;
-}
-
-bool seg_input_is_sealed(const seg_input *in)
-{
-    return in->sealed;
 }
 
 const char *seg_input_format(const seg_input *in)

@@ -160,6 +160,27 @@ static bool is_fault(int number)
     return false;
 }
 
+/* All of a file that HDF5 has not survived: a disk that fails is not the file's fault. */
+static seg_status read_whole(const char *path)
+{
+    seg_status status = SEG_OK;
+    struct stat found = { 0 };
+    char *buffer = NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (file < 0 || fstat(file, &found) != 0)
+        status =
+            SEG_FAIL(seg_status_of_errno(errno), "cannot open '%s': %s", path, strerror(errno));
+    if (status == SEG_OK) status = seg_alloc(SMALL_BYTES, 1, &buffer);
+    for (int64_t at = 0, n; at < found.st_size && status == SEG_OK; at += n) {
+        n = found.st_size - at < SMALL_BYTES ? found.st_size - at : SMALL_BYTES;
+        status = store_read_bytes(file, buffer, n, at, path);
+    }
+    if (file >= 0) (void)close(file);
+    seg_free(buffer);
+    return status;
+}
+
 seg_status seg_input_probe(const char *path)
 {
     int state = 0;
@@ -178,6 +199,7 @@ seg_status seg_input_probe(const char *path)
     if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return SEG_OK;
     int number = WIFSIGNALED(state) ? WTERMSIG(state) : SIGABRT; /* sanitizers end by exit codes */
     if (!is_fault(number)) return SEG_OK;
+    SEG_TRY(read_whole(path));
     if (number == SIGXCPU || number == SIGKILL)
         return SEG_FAIL(SEG_ERR_DATA,
                         "'%s' is damaged or made to do harm: HDF5 comes to no end with it", path);

@@ -86,7 +86,8 @@ typedef enum store_kind {
 store_kind store_find(hid_t file, const char *path);
 /* group/name; false if it does not fit. */
 bool store_join(const char *group, const char *name, char path[STORE_PATH]);
-/* Names of all links of a group or attributes of an object, in one block (seg_free). */
+/* Names of all links of a group or attributes of an object, in one block (seg_free); by creation
+ * (H5_INDEX_CRT_ORDER) where the file knows it, otherwise by name. */
 seg_status store_links(hid_t group, H5_index_t order, int *n, char ***names);
 seg_status store_attributes(hid_t object, H5_index_t order, int *n, char ***names);
 /* Texts of a dataset or attribute of any text type and at most one dimension, in one block. */

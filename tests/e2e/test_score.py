@@ -1,9 +1,11 @@
 """`segmpi score`: the labels of the fit on its own clients, and on others what the written model says, by numpy."""
 
 import csv
+import ctypes
 import json
 import re
 import shutil
+import struct
 
 import h5py
 import numpy as np
@@ -349,6 +351,33 @@ def test_files_of_the_user_stay(segmpi, folder, tmp_path):
         assert found.returncode == 65 and "move what stands there" in found.stderr
         assert (tmp_path / name).read_text() == "mine" and not (tmp_path / "r.h5").exists()
         (tmp_path / name).unlink()
+
+
+def seal(path):
+    """as segmpi does it (src/store/seal.c), here for a file that segmpi has not made"""
+    xxh3 = ctypes.CDLL("libxxhash.so.0").XXH3_64bits
+    xxh3.restype, xxh3.argtypes = ctypes.c_uint64, [ctypes.c_char_p, ctypes.c_size_t]
+    body = path.read_bytes()
+    words = struct.pack("<3Q", 0, len(body), xxh3(body, len(body)))
+    path.write_bytes(body + words + struct.pack("<Q", xxh3(words, len(words))) + b"segmpi\r\n")
+
+
+def test_partial_scores_with_longer_rows_are_refused(segmpi, folder, tmp_path):
+    """from someone who knows how they are sealed"""
+    words = ["score", folder / "model.h5", folder / "new.h5", "-o", tmp_path / "wide.h5", "--resume"]
+    assert segmpi(*words, "--max-seconds", 0.001, ranks=2, ok=False).returncode == 75
+    partial = tmp_path / "wide.h5.partial"
+    kept = partial.read_bytes()
+    for name in ("distance", "cluster", "n_imputed"):
+        partial.write_bytes(kept)
+        with h5py.File(partial, "r+") as file:
+            old = file[name][:]
+            del file[name], file[f"checksums/{name}"]
+            file[name] = np.repeat(old[:, None], 300, axis=1)
+        seal(partial)
+        found = segmpi(*words, ok=False)
+        assert found.returncode == 65 and re.search(f"'{name}' in .* has not the shape", found.stderr), found.stderr
+        assert not (tmp_path / "wide.h5").exists()
 
 
 def test_partial_scores_of_something_else_are_refused(segmpi, folder, many):

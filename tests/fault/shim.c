@@ -283,6 +283,32 @@ int close(int file)
 /* The next definition of a function: the C library's. */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* opendir() opens without a call of open(). */
+DIR *opendir(const char *path)
+{
+    char *found = below(AT_FDCWD, path);
+    DIR *folder = found && !meet("open", NULL) ? NULL : REAL(opendir)(path);
+
+    if (found) tell("open", found, NULL, O_DIRECTORY, folder ? dirfd(folder) : -1, NULL);
+    if (folder)
+        remember(dirfd(folder), found);
+    else
+        free(found);
+    return folder;
+}
+struct dirent *readdir(DIR *folder)
+{
+    const char *path = path_at(dirfd(folder));
+    struct dirent *entry = path && !meet("list", NULL) ? NULL : REAL(readdir)(folder);
+
+    if (path) tell("list", path, NULL, 0, 0, NULL);
+    return entry;
+}
+struct dirent64 *readdir64(DIR *folder)
+{
+    return (struct dirent64 *)(void *)readdir(folder); /* the same members */
+}
+
 /* Both close without a call of close(). */
 int closedir(DIR *folder)
 {

@@ -1,5 +1,7 @@
 """A run that is stopped or killed goes on to the same bits, on any number of ranks; only valid checkpoints are used."""
 
+import errno
+import os
 import random
 import re
 import shutil
@@ -7,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -57,9 +61,9 @@ def whole(segmpi, clients):
 def run(segmpi, clients, tmp_path):
     """run("fit", OPTION..., ranks=1, stop="7:kill", table=clients): the finished process of a run to out.h5"""
 
-    def start(command, *options, ranks=1, stop="", table=clients):
+    def start(command, *options, ranks=1, stop="", table=clients, env=None):
         return segmpi(command, table, "-o", "out.h5", *options, ranks=ranks if ranks > 1 else None, ok=False,
-                      cwd=tmp_path, env={"SEGMPI_STOP": str(stop)})
+                      cwd=tmp_path, env={"SEGMPI_STOP": str(stop), **(env or {})})
 
     return start
 
@@ -145,6 +149,71 @@ def test_truncated_ones_are_refused(run, copied):
         result = run(*words, "--resume")
         assert result.returncode == 65 and "can be gone on from" in message(result), (size, result.stderr)
         assert copied[1].read_bytes() == whole_bytes[:size]
+
+
+def mutated(data, others, dice):
+    """the file with a few mistakes: bits, words, pieces from elsewhere, a cut, a piece put in"""
+    data = bytearray(data)
+    for _ in range(dice.choice([1, 1, 2, 4])):
+        at, kind = dice.randrange(len(data)), dice.randrange(6)
+        if kind == 0:
+            data[at] ^= 1 << dice.randrange(8)
+        elif kind == 1:
+            data[at : at + 8] = dice.choice([bytes(8), b"\xff" * 8, dice.randbytes(8)])[: len(data) - at]
+        elif kind == 2:
+            other = dice.choice(others)
+            begin = dice.randrange(len(other))
+            data[at : at + 64] = other[begin : begin + min(64, len(data) - at)]
+        elif kind == 3:
+            del data[max(at, 1) :]
+        elif kind == 4:
+            del data[-dice.randint(1, 48) :]  # the seal, or a part of it
+        else:
+            data[at:at] = dice.randbytes(dice.randint(1, 300))
+    return bytes(data)
+
+
+def test_mutated_checkpoints_lead_to_no_other_result(segmpi, clients, two, whole, tmp_path):
+    """the newer one or both; SEGMPI_HOSTILE=COUNT tries more of them and prints how the runs ended"""
+    folder, names = two
+    words, _ = COMMANDS["fit"]
+    good = [(folder / name).read_bytes() for name in names]
+
+    def one(number):
+        dice, place = random.Random(f"{SEED} {number}"), tmp_path / str(number)
+        place.mkdir()
+        data = [mutated(text, good, dice) if i == 1 or number % 3 == 0 else text for i, text in enumerate(good)]
+        for name, text in zip(names, data):
+            (place / name).write_bytes(text)
+        result = segmpi(words[0], clients, "-o", "out.h5", *words[1:], "--resume", ok=False, cwd=place)
+        used = re.findall("going on from checkpoint '(.*)'", result.stderr)
+        refused = re.findall("checkpoint '(.*)' is not used", result.stderr)
+        if result.returncode == 0:
+            assert len(used) == 1 and contents(place / "out.h5") == whole("fit"), (number, result.stderr)
+            assert refused == ([] if used == [names[1]] else [names[1]]), (number, result.stderr)
+        else:
+            assert result.returncode == 65 and "can be gone on from" in message(result), (number, result.stderr)
+            assert used == [] and [(place / name).read_bytes() for name in names] == data and number % 3 == 0
+        shutil.rmtree(place)
+        return f"{result.returncode}, {len(refused)} refused"
+
+    whole("fit")
+    with ThreadPoolExecutor(2) as pool:
+        ends = Counter(pool.map(one, range(int(os.environ.get("SEGMPI_HOSTILE", 9)))))
+    print(dict(ends))
+    assert ends["65, 2 refused"] > 0 and ends["0, 1 refused"] > 0
+
+
+@pytest.mark.parametrize("operation", ["open", "list", "read"])
+def test_a_failing_disk_is_no_fresh_start(run, program, copied, tmp_path, operation):
+    """whether there are checkpoints, and which one is the newest, cannot be known then"""
+    library = Path(program).resolve().parents[1] / "tests/libsegmpi_shim.so"
+    shim = {"LD_PRELOAD": str(library), "SHIM_FOLDER": str(tmp_path), "SHIM_ONLY": f" {operation} ", "SHIM_AT": "1",
+            "SHIM_DO": f"{errno.EIO}+"}
+    words, _ = COMMANDS["fit"]
+    result = run(*words, "--resume", env=shim)
+    assert result.returncode == 74 and "Input/output error" in message(result), result.stderr
+    assert not (tmp_path / "out.h5").exists() and len(generations(tmp_path)) == 2
 
 
 def test_swapped_generations_are_refused(run, copied):

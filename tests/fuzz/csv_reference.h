@@ -25,7 +25,7 @@ typedef struct reference_span {
 } reference_span;
 
 /* Without blanks at both ends; a tab is one unless it is the delimiter. */
-static reference_span reference_trim(const csv_dialect *dialect, reference_span span)
+static inline reference_span reference_trim(const csv_dialect *dialect, reference_span span)
 {
     const char *blanks = dialect->delimiter == '\t' ? " " : " \t";
 
@@ -36,13 +36,14 @@ static reference_span reference_trim(const csv_dialect *dialect, reference_span 
     return span;
 }
 
-static bool reference_is_delimiter(const csv_dialect *dialect, char c)
+static inline bool reference_is_delimiter(const csv_dialect *dialect, char c)
 {
     return dialect->delimiter == CSV_BLANKS ? c == ' ' || c == '\t' : c == dialect->delimiter;
 }
 
 /* A cell as it stands -> its text; false if its quotes are wrong. */
-static bool reference_unquote(const csv_dialect *dialect, reference_span raw, reference_cell *cell)
+static inline bool reference_unquote(const csv_dialect *dialect, reference_span raw,
+                                     reference_cell *cell)
 {
     reference_span span = reference_trim(dialect, raw);
     const bool quoted = span.at < span.end && *span.at == '"';
@@ -64,7 +65,8 @@ static bool reference_unquote(const csv_dialect *dialect, reference_span raw, re
 }
 
 /* The end of the cell that begins at `at`: the first delimiter outside quotes, or `end`. */
-static const char *reference_cell_end(const csv_dialect *dialect, const char *at, const char *end)
+static inline const char *reference_cell_end(const csv_dialect *dialect, const char *at,
+                                             const char *end)
 {
     bool open = false;
 
@@ -74,7 +76,8 @@ static const char *reference_cell_end(const csv_dialect *dialect, const char *at
 }
 
 /* Cells of a record; -1 if there is a mistake in it. */
-static int reference_split(const csv_dialect *dialect, reference_span record, reference_cell *cells)
+static inline int reference_split(const csv_dialect *dialect, reference_span record,
+                                  reference_cell *cells)
 {
     if (memchr(record.at, '\0', (size_t)(record.end - record.at))) return -1;
     if (dialect->delimiter == CSV_BLANKS) record = reference_trim(dialect, record);
@@ -89,7 +92,7 @@ static int reference_split(const csv_dialect *dialect, reference_span record, re
 }
 
 /* [+-]digits[.digits][e[+-]digits] with a digit in front of the exponent. */
-static bool reference_is_number(const char *text, char decimal)
+static inline bool reference_is_number(const char *text, char decimal)
 {
     const char *p = text + (*text == '-' || *text == '+');
     int digits = 0;
@@ -109,7 +112,8 @@ static bool reference_is_number(const char *text, char decimal)
     return digits > 0 && *p == '\0';
 }
 
-static bool reference_value(const csv_schema *schema, const reference_cell *cell, double *value)
+static inline bool reference_value(const csv_schema *schema, const reference_cell *cell,
+                                   double *value)
 {
     static const char *const gaps[] = { "", "na", "nan", "?", "null", "none" };
     static const char *const infinite[] = { "inf", "infinity" };
@@ -135,7 +139,8 @@ static bool reference_value(const csv_schema *schema, const reference_cell *cell
 }
 
 /* One record's cells to the text of its client; false if there is a mistake in them. */
-static bool reference_client(const csv_schema *schema, const reference_cell *cells, fuzz_text *out)
+static inline bool reference_client(const csv_schema *schema, const reference_cell *cells,
+                                    fuzz_text *out)
 {
     double x[REFERENCE_CELLS] = { 0 };
     const char *id = "";
@@ -154,8 +159,8 @@ static bool reference_client(const csv_schema *schema, const reference_cell *cel
 }
 
 /* All clients of the data [at, end), which follow the header; false at the first mistake. */
-static bool reference_read(const csv_schema *schema, const char *at, const char *end,
-                           fuzz_text *out)
+static inline bool reference_read(const csv_schema *schema, const char *at, const char *end,
+                                  fuzz_text *out)
 {
     static reference_cell cells[REFERENCE_CELLS + 1];
 

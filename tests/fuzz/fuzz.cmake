@@ -30,6 +30,7 @@ function(seg_fuzz name)
 endfunction()
 
 seg_fuzz(csv seg_table seg_store)
+seg_fuzz(exclude seg_table seg_store)
 seg_fuzz(options seg_cli)
 seg_fuzz(catalog seg_segment)
 seg_fuzz(comparison seg_report)

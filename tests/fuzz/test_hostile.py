@@ -182,18 +182,45 @@ def test_no_file_leads_into_another(program, environment, traps, tmp_path):
                 assert path.name in log.read_text() and "secret" not in log.read_text(), path.name
 
 
-def test_a_crash_of_hdf5_is_65_on_all_ranks(segmpi, program, seeds, tmp_path):
-    """the child is what crashes: here by a signal that the test's own preload raises"""
+CRASH = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+long H5Dget_storage_size(long set) { (void)set; raise(SIGSEGV); return 0; }
+ssize_t pread(int file, void *data, size_t size, off_t at)
+{
+    if (!getenv("BAD_DISK") || size < 65536) return syscall(SYS_pread64, file, data, size, at);
+    errno = EIO;
+    return -1;
+}
+ssize_t pread64(int, void *, size_t, off_t) __attribute__((alias("pread")));
+"""
+
+
+@pytest.fixture
+def crash(program, seeds, tmp_path):
+    """{"LD_PRELOAD": a library by which HDF5 crashes on x.h5}: in the child, which is the first to look"""
     if b"__asan_init" in Path(program).read_bytes():
         pytest.skip("a sanitizer wants to be loaded first, and takes the signal")
     library = tmp_path / "crash.so"
-    source = "#include <signal.h>\n#include <stdlib.h>\nlong H5Dget_storage_size(long set) { (void)set; raise(SIGSEGV); return 0; }\n"
-    built = subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=source, text=True)
+    built = subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=CRASH, text=True)
     if built.returncode != 0:
         pytest.skip("no compiler")
-    (tmp_path / "x.h5").write_bytes(seeds[0])
+    (tmp_path / "x.h5").write_bytes(seeds[0] + bytes(1 << 17))
+    return {"LD_PRELOAD": str(library)}
+
+
+def test_a_crash_of_hdf5_on_a_disk_that_fails_is_74(segmpi, crash, tmp_path):
+    result = segmpi("inspect", tmp_path / "x.h5", env={**crash, "BAD_DISK": "1"}, ok=False)
+    assert result.returncode == 74 and "Input/output error" in result.stderr, result.stderr
+
+
+def test_a_crash_of_hdf5_is_65_on_all_ranks(segmpi, crash, tmp_path):
     for words, ranks in ((["inspect", tmp_path / "x.h5"], None), (["describe", tmp_path / "x.h5"], 3)):
-        result = segmpi(*words, ranks=ranks, env={"LD_PRELOAD": str(library)}, ok=False)
+        result = segmpi(*words, ranks=ranks, env=crash, ok=False)
         assert result.returncode == 65, result.stderr
         assert "HDF5 crashes on it (signal 11)" in result.stderr
         assert sum(line.startswith("segmpi") for line in result.stderr.splitlines()) == 1
