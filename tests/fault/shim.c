@@ -1,6 +1,5 @@
 /* A library to be preloaded: counts the file operations of a process on paths below one folder and
- * makes something happen at one of them; can write down all of them.  README.md says how to ask.
- * Only the process that was started is counted, not its children; those are written down. */
+ * makes something happen at one of them; can write down all of them.  README.md says more. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -67,8 +66,7 @@ static void read_deed(const char *text)
     if (text[length] == ':') plan.milliseconds = strtol(text + length + 1, NULL, 10);
 }
 
-/* The process that finds nobody named is the one that was started; it stays so when it executes
- * itself again. */
+/* The process that finds nobody named, also when it executes itself again. */
 static bool is_first(void)
 {
     char number[24];
@@ -177,7 +175,6 @@ static long tell(const char *name, const char *path, const char *other, long arg
 {
     char line[2 * PATH_MAX + 200];
     int error = errno;
-
     if (plan.log >= 0) {
         size_t size = data && result > 0 ? (size_t)result : 0;
         int length = snprintf(line, sizeof line, "%d\t%ld\t%s\t%s\t%s\t%ld\t%ld\t%d\t%zu\n",
@@ -219,38 +216,27 @@ static mode_t mode_of(int flags, va_list rest)
     return flags & (O_CREAT | __O_TMPFILE) ? va_arg(rest, mode_t) : 0;
 }
 
-#define DEFINE_OPEN(name)                                                                          \
-    int name(const char *path, int flags, ...)                                                     \
-    {                                                                                              \
-        va_list rest;                                                                              \
-        va_start(rest, flags);                                                                     \
-        mode_t mode = mode_of(flags, rest);                                                        \
-        va_end(rest);                                                                              \
-        return open_at(AT_FDCWD, path, flags, mode);                                               \
-    }
-#define DEFINE_OPENAT(name)                                                                        \
-    int name(int folder, const char *path, int flags, ...)                                         \
-    {                                                                                              \
-        va_list rest;                                                                              \
-        va_start(rest, flags);                                                                     \
-        mode_t mode = mode_of(flags, rest);                                                        \
-        va_end(rest);                                                                              \
-        return open_at(folder, path, flags, mode);                                                 \
-    }
-DEFINE_OPEN(open)
-DEFINE_OPEN(open64)
-DEFINE_OPENAT(openat)
-DEFINE_OPENAT(openat64)
+int open(const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = mode_of(flags, rest);
+    va_end(rest);
+    return open_at(AT_FDCWD, path, flags, mode);
+}
+int openat(int folder, const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = mode_of(flags, rest);
+    va_end(rest);
+    return open_at(folder, path, flags, mode);
+}
 
 /* What fortified programs call. */
 int __open_2(const char *path, int flags);
-int __open64_2(const char *path, int flags);
 int __openat_2(int folder, const char *path, int flags);
 int __open_2(const char *path, int flags)
-{
-    return open_at(AT_FDCWD, path, flags, 0);
-}
-int __open64_2(const char *path, int flags)
 {
     return open_at(AT_FDCWD, path, flags, 0);
 }
@@ -283,30 +269,17 @@ int close(int file)
 /* The next definition of a function: the C library's. */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* opendir() opens without a call of open(). */
 DIR *opendir(const char *path)
 {
-    char *found = below(AT_FDCWD, path);
-    DIR *folder = found && !meet("open", NULL) ? NULL : REAL(opendir)(path);
-
-    if (found) tell("open", found, NULL, O_DIRECTORY, folder ? dirfd(folder) : -1, NULL);
-    if (folder)
-        remember(dirfd(folder), found);
-    else
-        free(found);
-    return folder;
+    const int file = open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    return file < 0 ? NULL : fdopendir(file);
 }
 struct dirent *readdir(DIR *folder)
 {
     const char *path = path_at(dirfd(folder));
-    struct dirent *entry = path && !meet("list", NULL) ? NULL : REAL(readdir)(folder);
-
-    if (path) tell("list", path, NULL, 0, 0, NULL);
-    return entry;
-}
-struct dirent64 *readdir64(DIR *folder)
-{
-    return (struct dirent64 *)(void *)readdir(folder); /* the same members */
+    const bool done = !path || meet("list", NULL);
+    if (path) tell("list", path, NULL, 0, done ? 0 : -1, NULL);
+    return done ? REAL(readdir)(folder) : NULL;
 }
 
 /* Both close without a call of close(). */
@@ -501,6 +474,9 @@ void *mmap(void *address, size_t size, int protection, int flags, int file, off_
 
 /* The names with 64, and those of fortified programs, whose last argument is the room. */
 #define SAME(name, as) __typeof__(as) name __attribute__((alias(#as)))
+SAME(open64, open);
+SAME(openat64, openat);
+SAME(__open64_2, __open_2);
 SAME(creat64, creat);
 SAME(pread64, pread);
 SAME(pwrite64, pwrite);
@@ -513,7 +489,6 @@ SAME(mmap64, mmap);
 SAME(fcntl64, fcntl);
 ssize_t __read_chk(int file, void *data, size_t size, size_t room);
 ssize_t __pread_chk(int file, void *data, size_t size, off_t at, size_t room);
-ssize_t __pread64_chk(int file, void *data, size_t size, off_t at, size_t room);
 ssize_t __read_chk(int file, void *data, size_t size, size_t room)
 {
     return read(file, data, size < room ? size : room);
