@@ -145,7 +145,7 @@ seg_status kmeans_swap(seg_comm *self, const seg_kernels *kernels, const seg_mat
         failed = better ? 0 : failed + 1;
     }
     *k = s.runs.run[BEST].k;
-    memcpy(centers, s.runs.run[BEST].centers, (size_t)(*k * sample->d) * sizeof *centers);
+    memcpy(centers, s.runs.run[BEST].centers, (size_t)*k * (size_t)sample->d * sizeof *centers);
 done:
     swapping_release(&s);
     return status;
