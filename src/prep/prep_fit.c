@@ -284,7 +284,7 @@ static seg_status scale_column(seg_prep *prep, const seg_moments *m, int t)
     if (prep->opts.scale == SEG_SCALE_STANDARD && !constant) rms = 1;
     prep->max_abs[t] = fmax(fabs((m->min[t] - prep->mean[t]) / prep->scale[t]),
                             fabs((m->max[t] - prep->mean[t]) / prep->scale[t]));
-    if (!(prep->max_abs[t] <= MAX_ABS_MOST)) return too_large(prep, t);
+    if (!(prep->max_abs[t] <= MAX_ABS_MOST && isfinite(prep->scale[t]))) return too_large(prep, t);
     prep->grid[t] = seg_matrix_grid(prep->n, prep->max_abs[t], isfinite(rms) ? rms : INFINITY);
     return SEG_OK;
 }

@@ -331,22 +331,23 @@ static void transforms_name_what_is_wrong(void **state)
 
 static double damaged_cell(int64_t row, int column)
 {
-    static const double huge[] = { 1e300, -1e300, 1e200 };
+    static const double huge[] = { 1.7e308, -1.7e308, 1e200 };
 
     if (column == 0) return (double)row;
     if (column == 1) return NAN;
     return huge[row % 3];
 }
 
-static void expect_failure(const char *columns, const char *part)
+static void expect_failure(const char *columns, seg_scale_method scale, const char *part)
 {
     const seg_table_opts opts = { .columns = columns };
-    const seg_prep_opts defaults = seg_prep_defaults();
+    seg_prep_opts choice = seg_prep_defaults();
     seg_table *table;
     seg_prep prep;
 
     assert_int_equal(seg_table_open(comm, path, &opts, &table), SEG_OK);
-    assert_int_equal(seg_prep_fit(comm, table, &defaults, &prep), SEG_ERR_DATA);
+    choice.scale = scale;
+    assert_int_equal(seg_prep_fit(comm, table, &choice, &prep), SEG_ERR_DATA);
     assert_non_null(strstr(seg_error_get()->text, part));
     seg_error_clear();
     assert_null(prep.mean);
@@ -360,10 +361,11 @@ static void prep_names_the_column_that_it_cannot_use(void **state)
     const char *const bad[] = { "fine", "empty", "huge" };
 
     assert_int_equal(fixture_clients(comm, path, 1100, 3, bad, damaged_cell), SEG_OK);
-    expect_failure("fine,empty", "'empty' has no value");
-    expect_failure("fine,huge", "'huge'");
+    expect_failure("fine,empty", SEG_SCALE_STANDARD, "'empty' has no value");
+    for (int scale = SEG_SCALE_STANDARD; scale <= SEG_SCALE_MINMAX; scale++)
+        expect_failure("fine,huge", (seg_scale_method)scale, "'huge'");
     assert_int_equal(fixture_clients(comm, path, 0, 3, bad, damaged_cell), SEG_OK);
-    expect_failure("fine", "has no rows");
+    expect_failure("fine", SEG_SCALE_STANDARD, "has no rows");
 }
 
 static void prep_of_one_row_is_all_zeros(void **state)
