@@ -37,10 +37,8 @@ static void set_asinh(double least, double most, double median, double body, dou
 {
     double low = asinh((least - median) / body), high = asinh((most - median) / body);
 
-    for (int j = 1; j < BINS; j++) {
-        double edge = median + body * sinh(low + (high - low) * j / BINS);
-        edges[j] = fmin(fmax(edge, least), most);
-    }
+    for (int j = 1; j < BINS; j++)
+        edges[j] = median + body * sinh(low + (high - low) * j / BINS);
     edges[0] = least;
     edges[BINS] = most;
 }
@@ -56,13 +54,17 @@ static void set_column(seg_describe *out, int t)
     out->bin_scale[t] = SEG_BINS_LINEAR;
     if (out->count[t] == 0) return;
     if (least == most) {
-        set_linear(least - 0.5, most + 0.5, edges);
-    } else if (reach * BODY_BINS > BINS && isfinite(reach)) {
+        least -= 0.5;
+        most += 0.5;
+    }
+    if (reach * BODY_BINS > BINS && isfinite(reach)) {
         out->bin_scale[t] = SEG_BINS_ASINH;
         set_asinh(least, most, quantile[Q50], body, edges);
     } else {
         set_linear(least, most, edges);
     }
+    for (int j = 1; j <= BINS; j++) /* rounding may have crossed those that are close together */
+        edges[j] = fmin(fmax(edges[j], edges[j - 1]), most);
 }
 
 void describe_bins_set(seg_comm *comm, seg_describe *out)
