@@ -372,12 +372,12 @@ def test_ranks_that_read_other_options_are_refused(environment, program, tmp_pat
     (tmp_path / "b" / "mine.ini").write_text("seed = 2\n")
 
     def part(name, seed):
-        rank = ["-x", f"SEGMPI_SEED={seed}"] if how == "variable" else []
+        rank = ["env", f"SEGMPI_SEED={seed}"] if how == "variable" else []
         config = ["--config", f"{name}/mine.ini"] if how == "file" else []
         return ["-n", "1", *rank, program, "generate", "9", "-o", "x.h5", *config]
 
     def run(*parts):
-        return subprocess.run(["mpirun", "--timeout", "60", *parts[0], ":", *parts[1]], cwd=tmp_path, env=environment,
+        return subprocess.run(["mpirun", *parts[0], ":", *parts[1]], cwd=tmp_path, env=environment,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=70)
 
     result = run(part("a", 1), part("b", 2))

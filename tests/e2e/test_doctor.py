@@ -59,7 +59,10 @@ def verdict(result, name):
 ])
 def test_what_is_known_to_be_bad_is_found(segmpi, tmp_path, name, env, ranks, expected):
     """each as a user would have it: forced, and the rest as it should be"""
-    assert " " + name + " " not in segmpi("doctor", tmp_path).stdout.replace("ok    " + name, "")
+    sound = segmpi("doctor", tmp_path).stdout
+    if name == "keepalive" and "Open MPI" not in sound:
+        pytest.skip("a setting of Open MPI")
+    assert " " + name + " " not in sound.replace("ok    " + name, "")
     result = segmpi("doctor", tmp_path, ranks=ranks, env=env, ok=False)
     assert (verdict(result, name), result.returncode) == expected, result.stdout + result.stderr
 
