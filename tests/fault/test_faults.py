@@ -305,4 +305,4 @@ def test_a_rank_that_hangs_ends_all(run, reached, commands, site):
         assert found.in_time(3 + 2 * SECONDS)  # rank 1 leaves rank 0 three seconds to speak, mpirun the ranks two to end
         assert len(found.messages()) == 1 and "stopped answering" in found.messages()[0], found.stderr
         assert found.survivors() == []
-        found.check_outputs()
+        found.check_outputs(NAMED.get(site, ()))
