@@ -7,7 +7,7 @@ seg_packages_run=(gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libopen
     libopenblas-serial-dev liblapacke-dev librandom123-dev libxxhash-dev libjansson-dev libinih-dev
     libssl-dev gnuplot-nox)
 
-seg_packages_test=(libcmocka-dev clang-format shellcheck groff-base dpkg-dev file python3 python3-pytest python3-numpy
+seg_packages_test=(git libcmocka-dev clang-format shellcheck groff-base dpkg-dev file python3 python3-pytest python3-numpy
     python3-pandas python3-sklearn python3-h5py python3-xarray python3-netcdf4 netcdf-bin hdf5-tools strace slurm-wlm munge
     iproute2 chromium chromium-driver python3-selenium)
 
