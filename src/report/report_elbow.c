@@ -89,7 +89,7 @@ static seg_status print_table(const seg_elbow *elbow)
         name[i] = text[i];
     }
     for (int c = 0; c < N_COLUMNS; c++) {
-        if (!seg_elbow_has(elbow, columns[c].index)) continue;
+        if (!seg_elbow_has(elbow, (int)columns[c].index)) continue;
         title[s.n] = columns[c].title;
         s.column[s.n++] = &columns[c];
     }
@@ -261,7 +261,7 @@ static seg_json *fit_json(const seg_elbow *elbow, int i)
     seg_json_add_int(json, "n_clusters", fit->k);
     seg_json_add_int(json, "n_clusters_found", fit->n_clusters);
     for (int c = 0; c < N_COLUMNS; c++)
-        if (seg_elbow_has(elbow, columns[c].index))
+        if (seg_elbow_has(elbow, (int)columns[c].index))
             seg_json_add_double(json, seg_index_names[columns[c].index],
                                 elbow->index[columns[c].index][i]);
     seg_json_add_int(json, "silhouette_clients", elbow->silhouette_clients[i]);
