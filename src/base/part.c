@@ -80,6 +80,13 @@ static seg_status check_target(const seg_part *part)
 
 /* ---- what other runs have left ---- */
 
+/* The next one; NULL with errno, which is 0 at the end. */
+static struct dirent *next_entry(DIR *entries)
+{
+    errno = 0;
+    return readdir(entries);
+}
+
 /* A file, or a folder with all that is in it.  Links are not followed. */
 static bool remove_all(int place, const char *name, int depth)
 {
@@ -140,6 +147,8 @@ static seg_status remove_stale(const seg_part *part, int folder, const char *ent
     }
     if (stale && remove_all(folder, entry, DEPTH))
         seg_log_note("removed '%s', left by a run that was killed", entry);
+    else if (stale)
+        seg_log_warning("cannot remove '%s', left by a run that was killed", entry);
     if (file >= 0) (void)close(file);
     if (!live) return SEG_OK;
     return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' is being written by another run", part->path);
@@ -157,10 +166,13 @@ static seg_status clean_folder(const seg_part *part)
         if (folder >= 0) (void)close(folder);
         return status;
     }
-    for (struct dirent *e; status == SEG_OK && (e = readdir(entries)) != NULL;) {
+    for (struct dirent *e; status == SEG_OK && (e = next_entry(entries)) != NULL;) {
         size_t length = temp_length(e->d_name, name);
         if (length > 0) status = remove_stale(part, folder, e->d_name, length);
     }
+    if (status == SEG_OK && errno != 0)
+        seg_log_warning("cannot look for what runs that were killed have left beside '%s': %s",
+                        part->path, strerror(errno));
     (void)closedir(entries);
     return status;
 }

@@ -65,7 +65,15 @@ static bool is_ours(const char *name, bool in_figures)
     return false;
 }
 
-/* Calls `use` for each entry until it says no; the first name it says no to in `other`. */
+static bool cannot_look(const char *folder)
+{
+    (void)SEG_FAIL(seg_status_of_errno(errno), "cannot look into '%s': %s", folder,
+                   strerror(errno));
+    return false;
+}
+
+/* Calls `use` for each entry until it says no; the first name it says no to in `other`.  Where not
+ * all of them can be seen that is "", and the reason is recorded. */
 static bool for_all(const char *folder, bool in_figures,
                     bool (*use)(const char *path, const char *name, bool in_figures), char *other,
                     size_t size)
@@ -74,13 +82,15 @@ static bool for_all(const char *folder, bool in_figures,
     bool good = true;
     DIR *dir = opendir(folder);
 
-    if (!dir) return errno == ENOENT || errno == ENOTDIR;
-    for (struct dirent *entry; good && (entry = readdir(dir));) {
+    *other = '\0';
+    if (!dir) return errno == ENOENT || errno == ENOTDIR || cannot_look(folder);
+    for (struct dirent *entry; good && (errno = 0, entry = readdir(dir));) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         good = use(path, entry->d_name, in_figures);
         if (!good) (void)seg_text_clean(entry->d_name, other, size);
     }
+    if (good && errno != 0) good = cannot_look(folder);
     (void)closedir(dir);
     return good;
 }
@@ -94,11 +104,6 @@ static bool check_entry(const char *path, const char *name, bool in_figures)
            (is_folder ? S_ISDIR(what.st_mode) : S_ISREG(what.st_mode));
 }
 
-static bool remove_entry(const char *path, const char *name, bool in_figures)
-{
-    return !is_ours(name, in_figures) || strcmp(name, "figures") == 0 || unlink(path) == 0;
-}
-
 /* A report and nothing else. */
 static seg_status check_old(const char *folder)
 {
@@ -108,21 +113,10 @@ static seg_status check_old(const char *folder)
     if (for_all(folder, false, check_entry, other, sizeof other) &&
         for_all(figures, true, check_entry, other, sizeof other))
         return SEG_OK;
+    if (*other == '\0') return seg_error_get()->status;
     return SEG_FAIL(SEG_ERR_CANTCREATE,
                     "'%s' is not replaced, as it holds '%s', which is not of a report", folder,
                     other);
-}
-
-/* What a replaced report consists of; what else has come into its folder stays. */
-static void remove_report(const char *folder)
-{
-    char figures[PATH + 200], other[300];
-
-    (void)snprintf(figures, sizeof figures, "%s/figures", folder);
-    (void)for_all(figures, true, remove_entry, other, sizeof other);
-    (void)rmdir(figures);
-    (void)for_all(folder, false, remove_entry, other, sizeof other);
-    (void)rmdir(folder);
 }
 
 /* ---- writing ---- */
@@ -237,19 +231,18 @@ static seg_status sync_report(const seg_part *part)
     (void)snprintf(figures, sizeof figures, "%s/figures", part->temp);
     if (!for_all(figures, true, sync_entry, other, sizeof other) ||
         !for_all(part->temp, false, sync_entry, other, sizeof other))
-        return SEG_ERR_IO;
+        return seg_error_get()->status;
     SEG_TRY(seg_file_sync(figures));
     return seg_part_sync(part);
 }
 
-/* The target is looked at once more, as drawing takes its time. */
+/* The target is looked at once more, as drawing takes its time.  The folder that is replaced
+ * goes with the part. */
 static seg_status publish(seg_part *part)
 {
     SEG_TRY(sync_report(part));
     SEG_TRY(check_target(part->path, part->force));
-    SEG_TRY(seg_part_publish(part));
-    if (*part->temp) remove_report(part->temp);
-    return SEG_OK;
+    return seg_part_publish(part);
 }
 
 seg_status page_folder_write(const page_data *data, const char *folder, bool force)

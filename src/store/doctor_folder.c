@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "segmpi/doctor_files.h"
+#include "segmpi/log.h"
 #include "segmpi/text.h"
 #include "store_internal.h"
 
@@ -202,7 +203,7 @@ static void remove_stale(const char *folder)
     struct stat found;
 
     if (!entries) return;
-    for (struct dirent *e; (e = readdir(entries)) != NULL;) {
+    for (struct dirent *e; errno = 0, (e = readdir(entries)) != NULL;) {
         const char *name = e->d_name + (strncmp(e->d_name, "..", 2) == 0);
         if (strncmp(name, NAME, sizeof NAME - 1) == 0 &&
             fstatat(dirfd(entries), e->d_name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -210,6 +211,9 @@ static void remove_stale(const char *folder)
             found.st_mtime < time(NULL) - STALE)
             (void)unlinkat(dirfd(entries), e->d_name, 0);
     }
+    if (errno != 0)
+        seg_log_warning("cannot look for what runs that were killed have left in '%s': %s", folder,
+                        strerror(errno));
     (void)closedir(entries);
 }
 

@@ -116,6 +116,35 @@ def test_without_locks_outputs_are_written(bench, error):
         assert set(bench.states(name, folder, False)) == {"new"} and bench.strays(name, folder) == []
 
 
+UNSEEN = {"ONLY": " list ", "AT": 1, "DO": f"{errno.EIO}+"}
+
+
+def test_a_folder_that_cannot_be_listed_takes_outputs_with_a_warning(bench):
+    """what a killed run has left there may stay"""
+    for name in ("generate", "doctor"):
+        folder = bench.new_folder()
+        run = bench.run(name, folder, shim=UNSEEN)
+        assert run.code == 0 and set(bench.states(name, folder, False)) <= {"new"}, run.errors
+        assert re.search("warning: cannot look for what runs that were killed have left.*Input/output error", run.errors)
+
+
+def test_what_cannot_be_removed_is_told(bench):
+    folder = bench.new_folder()
+    (folder / ".out.sql.abcdef.part").write_text("left")
+    run = bench.run("export", folder, shim={"ONLY": " unlink ", "AT": 1, "DO": errno.EIO})
+    assert run.code == 0 and "warning: cannot remove '.out.sql.abcdef.part'" in run.errors, run.errors
+
+
+def test_a_report_that_cannot_be_listed_is_not_replaced(bench):
+    """something of the user's may stand in its folder"""
+    folder = bench.new_folder()
+    bench.put_old("report", folder)
+    (folder / "out/mine").write_text("mine")
+    run = bench.run("report", folder, shim=UNSEEN, force=True)
+    assert run.code == 74 and len(run.messages()) == 1 and "cannot look into 'out': Input/output error" in run.errors
+    assert (folder / "out/mine").read_text() == "mine" and bench.strays("report", folder) == []
+
+
 def test_of_two_jobs_each_output_is_of_one(bench):
     dice = random.Random(HEAD)
     print(*[race(bench, dice) for _ in range(6)], sep="\n")
