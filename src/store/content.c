@@ -147,9 +147,11 @@ static seg_status feed_rows(walk *w, hid_t set, hid_t type, int rank, const hsiz
     int64_t row_bytes = (int64_t)H5Tget_size(type), n = rank > 0 ? (int64_t)dim[0] : 1, count;
     char *raw = NULL;
 
-    for (int i = 1; i < rank; i++)
+    for (int i = 1; i < rank; i++) {
+        if (dim[i] == 0 || dim[i] > (hsize_t)(STORE_WIDEST / row_bytes)) return SEG_ERR_DATA;
         row_bytes *= (int64_t)dim[i];
-    if (row_bytes == 0 || row_bytes > STORE_WIDEST) return SEG_ERR_DATA;
+    }
+    if (n < 0) return SEG_ERR_DATA;
     const int64_t most = row_bytes < STORE_SLICE ? STORE_SLICE / row_bytes : 1;
     SEG_TRY(seg_alloc(n < most ? n : most, (size_t)row_bytes, &raw));
     seg_status status = SEG_OK;

@@ -8,6 +8,7 @@ import collections
 import os
 import random
 import shutil
+import struct
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -180,6 +181,19 @@ def test_no_file_leads_into_another(program, environment, traps, tmp_path):
             assert seconds < 20 and sum(line.startswith("segmpi") for line in stderr.splitlines()) == (code != 0)
             if trace:
                 assert path.name in log.read_text() and "secret" not in log.read_text(), path.name
+
+
+def test_a_shape_that_overflows_is_refused_at_once(program, environment, tmp_path):
+    """3 rows of 2^61 + 1 values of 8 bytes: modulo 2^64 they are as long as the values in the file, in one like ours"""
+    path, shape, size = tmp_path / "x.h5", (3, 12345), 3 * 12345 * 8
+    with h5py.File(path, "w") as file:
+        for name, text in (("format", b"model"), ("format_version", b"1.0"), ("content_checksum", b"0" * 16)):
+            file.attrs[name] = np.bytes_(text)
+        file["x"] = np.ones(shape)
+    data = path.read_bytes().replace(struct.pack("<qq", *shape), struct.pack("<qq", 3, (1 << 61) + 1))
+    path.write_bytes(data.replace(struct.pack("<q", size), struct.pack("<q", 24)))
+    code, stderr, seconds, _ = measured([program, "inspect", path], env=environment)
+    assert code == 65 and "'x' is damaged" in stderr and seconds < 5, (stderr, seconds)
 
 
 CRASH = """
