@@ -54,12 +54,31 @@ static seg_status check_shape(hid_t set, const place *at, input_set *s, int64_t 
     return SEG_OK;
 }
 
+/* An enumeration of 0 and 1 in one byte, as h5py writes truth values. */
+static bool is_bool(hid_t type)
+{
+    int8_t a, b;
+
+    return H5Tget_class(type) == H5T_ENUM && H5Tget_size(type) == 1 && H5Tget_nmembers(type) == 2 &&
+           H5Tget_member_value(type, 0, &a) >= 0 && H5Tget_member_value(type, 1, &b) >= 0 &&
+           a * b == 0 && a + b == 1;
+}
+
 static seg_status check_type(hid_t set, const place *at, input_set *s)
 {
     s->file_type = H5Dget_type(set);
+    if (s->file_type >= 0 && is_bool(s->file_type)) { /* read as the integers that they are */
+        hid_t integer = H5Tget_super(s->file_type);
+        (void)H5Tclose(s->file_type);
+        s->file_type = integer;
+    }
+    if (s->file_type >= 0 && H5Tget_class(s->file_type) == H5T_COMPOUND)
+        return REFUSE("'%s' in '%s' holds records of several fields; write each field as a dataset "
+                      "of its own",
+                      at->set, at->file);
     if (s->file_type < 0 || !store_type_of(s->file_type, &s->shape.type, &s->shape.width))
         return REFUSE("'%s' in '%s' is of a type that segmpi does not read (integers, float32, "
-                      "float64 and texts it does)",
+                      "float64, truth values and texts it does)",
                       at->set, at->file);
     s->row_bytes = (int64_t)H5Tget_size(s->file_type);
     return SEG_OK;

@@ -49,7 +49,7 @@ static void look_at_attributes(looking *l, const char *path)
 static void look_at_rows(looking *l, const char *path, const input_set *s, int64_t first,
                          int64_t count)
 {
-    int64_t values = s->row_bytes / seg_type_size(s->shape.type, s->shape.width);
+    int64_t values = s->row_bytes / (int64_t)H5Tget_size(s->file_type);
     char *raw = NULL;
 
     if (seg_alloc(count, (size_t)(s->row_bytes > values * 8 ? s->row_bytes : values * 8), &raw) ==

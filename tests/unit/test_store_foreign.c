@@ -297,7 +297,7 @@ static void store_refuses_filters_and_types_that_it_does_not_know(void **state)
     (void)H5Tinsert(pair, "a", 0, H5T_NATIVE_DOUBLE);
     (void)H5Dclose(H5Dcreate2(file, "x", pair, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     (void)H5Fclose(file);
-    expect_refused("type");
+    expect_refused("records of several fields");
 
     file = create();
     (void)H5Dclose(
