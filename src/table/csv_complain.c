@@ -29,6 +29,15 @@ static int64_t characters(const csv_cell *cell)
     return n > 0 ? n : 1;
 }
 
+static bool has_digit(const csv_cell *cell)
+{
+    bool found = false;
+
+    for (int64_t i = 0; i < cell->length; i++)
+        found = found || isdigit((unsigned char)cell->text[i]);
+    return found;
+}
+
 const char *csv_mark_remedy(char mark, char *buffer, size_t size)
 {
     if (mark)
@@ -60,7 +69,7 @@ static const char *shape_of(const csv_dialect *dialect, const csv_cell *cell, ch
     if (strchr(".,' _", c))
         remedy = csv_mark_remedy(csv_dialect_mark(dialect, cell->text, cell->length), with_mark,
                                  sizeof with_mark);
-    else if (at == 0 && isalpha(c))
+    else if ((at == 0 && isalpha(c)) || !has_digit(cell))
         remedy = "--missing names words for gaps";
     (void)snprintf(to, size, "%s at place %lld of %lld%s%s", what, (long long)at + 1,
                    (long long)characters(cell), remedy[0] ? "; " : "", remedy);

@@ -90,14 +90,17 @@ bool csv_dialect_number(const csv_dialect *dialect, const char *text, int64_t le
 
 bool csv_looks_numeric(const csv_cell *cell)
 {
-    int64_t digits = 0;
+    int64_t digits = 0, others = 0;
 
     for (int64_t i = 0; i < cell->length; i++) {
         char c = cell->text[i];
-        digits += c >= '0' && c <= '9';
+        const bool digit = c >= '0' && c <= '9';
+        digits += digit;
+        others += !digit && ((unsigned char)c & 0xc0) != 0x80; /* a character, not its bytes */
         if (c == '/' || c == ':' || (c == '-' && i > 0)) return false;
     }
-    return cell->length > 0 && strchr("+-.,0123456789", cell->text[0]) && 2 * digits > cell->length;
+    const char first = cell->length > 0 ? cell->text[0] : 'x'; /* a sign of money is no letter */
+    return (strchr("+-.,0123456789$", first) || (unsigned char)first >= 0x80) && digits > others;
 }
 
 char csv_dialect_mark(const csv_dialect *dialect, const char *text, int64_t length)

@@ -54,6 +54,7 @@ static seg_status refuse_foreign(const char *path, const char *bytes, int64_t le
                     { "\x1f\x8b", "is compressed; unpack it first" },
                     { "\x28\xb5\x2f\xfd", "is compressed; unpack it first" },
                     { "PK\x03\x04", "is a spreadsheet or an archive; save it as CSV" },
+                    { "PAR1", "is Parquet; bring it as CSV, by pandas for example" },
                     { "\x89HDF", "is an HDF5 file, which needs no import" } };
 
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
@@ -137,7 +138,10 @@ static seg_status copy_names(csv_schema *schema, const csv_cell *cells, const ch
 
 static seg_status check_name(const char *name, int t)
 {
-    if (name[0] == '\0') return SEG_FAIL(SEG_ERR_DATA, "line 1: column %d has no name", t + 1);
+    if (name[0] == '\0')
+        return SEG_FAIL(SEG_ERR_DATA, "line 1: column %d has no name; %s", t + 1,
+                        t == 0 ? "give it one, or leave it out (pandas: to_csv(index=False))"
+                               : "give it one");
     if (!csv_text_is_utf8(name, (int64_t)strlen(name)))
         return SEG_FAIL(SEG_ERR_DATA,
                         "line 1: the name of column %d is not UTF-8; convert the file", t + 1);
@@ -280,8 +284,8 @@ static bool first_is_distinct(sample *s)
     for (int64_t i = 1; i < s->records; i++)
         wrong += s->hashes[i] == s->hashes[i - 1];
     if (wrong > 0 && 10 * wrong < s->records)
-        seg_log_warning("%s is no id: %lld of the first %lld rows repeat one or have none; "
-                        "--id-column or --exclude-columns decides",
+        seg_log_warning("%s is a column like the others and not the id, as %lld of the first %lld "
+                        "rows repeat one or have none; --id-column or --exclude-columns decides",
                         csv_name_shown(s->schema, 0, name, sizeof name), (long long)wrong,
                         (long long)s->records);
     return wrong == 0;
@@ -321,9 +325,10 @@ static void warn_of_number(const sample *s, int t)
 
     if (2 * (s->number[t] + alike->n) <= s->filled[t]) return;
     seg_log_warning("%s is left out as text, though most of its cells look like numbers, first "
-                    "line %lld, column %d; %s",
+                    "line %lld, column %d; %s%s",
                     csv_name_shown(s->schema, t, name, sizeof name), (long long)alike->line, t + 1,
-                    csv_mark_remedy(alike->mark, remedy, sizeof remedy));
+                    csv_mark_remedy(alike->mark, remedy, sizeof remedy),
+                    alike->mark ? "" : "; signs such as % have to go");
 }
 
 /* A column is text if most of what it holds is no number; a few mistakes in numbers are not to
@@ -393,7 +398,8 @@ static seg_status choose_columns(sample *s)
     if (status != SEG_OK) goto done;
     choose_features(s, keep);
     if (schema->d == 0)
-        status = SEG_FAIL(SEG_ERR_DATA, "'%s' has no numeric columns", s->plan->paths[0]);
+        status = SEG_FAIL(SEG_ERR_DATA, "'%s' has no numeric columns%s", s->plan->paths[0],
+                          schema->n == 1 ? ", but one of text; is the delimiter right?" : "");
 done:
     seg_free(keep);
     return status;
