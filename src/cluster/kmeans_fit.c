@@ -67,7 +67,8 @@ seg_status seg_kmeans_fit(seg_comm *comm, const seg_kernels *kernels, const seg_
 
     *kmeans = (seg_kmeans) { 0 };
     if (k > m->rows.total)
-        return SEG_FAIL(SEG_ERR_DATA, "%d clusters are more than there are clients, %lld", k,
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "%d clusters are more than there are clients, %lld; -k sets fewer", k,
                         (long long)m->rows.total);
     SEG_TRY_OR_DONE(seg_agree(comm, alloc_rows(kmeans, m, opts)));
     SEG_TRY_OR_DONE(kmeans_search_init(comm, &s));

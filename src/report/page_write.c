@@ -267,7 +267,7 @@ static void put_leaf(void *user, int node, int n, const report_condition *path)
                        page_number(path[i].threshold, number, sizeof number));
     }
     page_put(l->out,
-             "<li style=\"border-color:$\"><b>$</b> if @ <span class=\"small\">($ of $ "
+             "<li style=\"border-color:$\"><b>@</b> if @ <span class=\"small\">($ of $ "
              "clients)</span></li>\n",
              canvas_colour(leaf->segment), l->s->segment[leaf->segment].name, text,
              few ? "few"
