@@ -15,14 +15,16 @@ typedef char line_text[256];
 /* ---- attributes ---- */
 
 /* "  name  value", whatever the type is. */
-static void print_attribute(seg_input *in, const char *object, const char *name)
+static seg_status print_attribute(seg_input *in, const char *object, const char *name)
 {
     char text[4096], clean[4096];
     int64_t whole;
     double number;
 
     printf("  %-20s ", seg_text_clean(name, clean, sizeof clean));
-    if (seg_input_attr_text(in, object, name, text, sizeof text) == SEG_OK)
+    seg_status status = seg_input_attr_text(in, object, name, text, sizeof text);
+    if (status != SEG_OK && status != SEG_ERR_DATA) return status;
+    if (status == SEG_OK)
         printf("%s\n", seg_text_clean(text, clean, sizeof clean));
     else if (seg_error_clear(), seg_input_attr_int(in, object, name, &whole) == SEG_OK)
         printf("%" PRId64 "\n", whole);
@@ -32,6 +34,7 @@ static void print_attribute(seg_input *in, const char *object, const char *name)
         seg_error_clear();
         printf("(not a text or a number)\n");
     }
+    return SEG_OK;
 }
 
 static seg_status print_attributes(seg_input *in, const char *object)
@@ -40,10 +43,11 @@ static seg_status print_attributes(seg_input *in, const char *object)
     int n = 0;
 
     SEG_TRY(seg_input_attr_list(in, object, &n, &names));
-    for (int i = 0; i < n; i++)
-        print_attribute(in, object, names[i]);
+    seg_status status = SEG_OK;
+    for (int i = 0; i < n && status == SEG_OK; i++)
+        status = print_attribute(in, object, names[i]);
     seg_free(names);
-    return SEG_OK;
+    return status;
 }
 
 seg_status seg_report_provenance(seg_input *in)
@@ -160,17 +164,18 @@ static seg_status print_elbow(seg_input *in)
 }
 
 /* Where it comes from, in short. */
-static void print_origin(seg_input *in)
+static seg_status print_origin(seg_input *in)
 {
     static const char *const names[] = { "version", "created", "input_name", "options" };
 
     report_heading("Origin");
-    if (seg_input_has_attr(in, "", "model_id")) print_attribute(in, "", "model_id");
+    if (seg_input_has_attr(in, "", "model_id")) SEG_TRY(print_attribute(in, "", "model_id"));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *group =
             seg_input_has_attr(in, "provenance", names[i]) ? "provenance" : "provenance/run";
-        if (seg_input_has_attr(in, group, names[i])) print_attribute(in, group, names[i]);
+        if (seg_input_has_attr(in, group, names[i])) SEG_TRY(print_attribute(in, group, names[i]));
     }
+    return SEG_OK;
 }
 
 seg_status seg_report_file(seg_input *in)
@@ -193,6 +198,5 @@ seg_status seg_report_file(seg_input *in)
                seg_text_clean(format, clean, sizeof clean));
         SEG_TRY(print_group(in, "", 0));
     }
-    if (seg_input_has(in, "provenance")) print_origin(in);
-    return SEG_OK;
+    return seg_input_has(in, "provenance") ? print_origin(in) : SEG_OK;
 }

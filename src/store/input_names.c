@@ -33,20 +33,29 @@ seg_status seg_input_names(seg_input *in, const char *path, int *n, char ***name
 typedef struct found_names {
     int wanted, n;
     char **names;
+    seg_status status; /* what ended the search: no memory */
 } found_names;
 
-/* The first scale that holds as many texts as there are columns. */
+/* Whether these are as many texts as there are columns. */
+static bool are_names(hid_t source, bool attribute, found_names *f)
+{
+    seg_status status = store_texts(source, attribute, &f->n, &f->names);
+
+    if (status == SEG_OK && f->n == f->wanted) return true;
+    seg_free(f->names);
+    f->n = 0;
+    f->names = NULL;
+    if (status == SEG_ERR_MEMORY) f->status = status;
+    if (f->status == SEG_OK) seg_error_clear();
+    return false;
+}
+
 static herr_t names_of_scale(hid_t scale, int dim, void *data)
 {
     found_names *f = data;
 
     (void)dim;
-    if (store_texts(scale, false, &f->n, &f->names) == SEG_OK && f->n == f->wanted) return 1;
-    seg_error_clear();
-    seg_free(f->names);
-    f->n = 0;
-    f->names = NULL;
-    return 0;
+    return are_names(scale, false, f) ? 1 : f->status == SEG_OK ? 0 : -1;
 }
 
 static void names_of_attributes(hid_t set, found_names *f)
@@ -54,16 +63,12 @@ static void names_of_attributes(hid_t set, found_names *f)
     char **attributes = NULL;
     int n = 0;
 
-    if (store_attributes(set, H5_INDEX_NAME, &n, &attributes) != SEG_OK) seg_error_clear();
-    for (int i = 0; i < n && f->n == 0; i++) {
+    f->status = store_attributes(set, H5_INDEX_NAME, &n, &attributes);
+    if (f->status == SEG_ERR_DATA) f->status = SEG_OK; /* without names, then */
+    for (int i = 0; i < n && f->n == 0 && f->status == SEG_OK; i++) {
         hid_t attribute = H5Aopen(set, attributes[i], H5P_DEFAULT);
         if (attribute < 0) continue;
-        if (store_texts(attribute, true, &f->n, &f->names) != SEG_OK || f->n != f->wanted) {
-            seg_error_clear();
-            seg_free(f->names);
-            f->n = 0;
-            f->names = NULL;
-        }
+        (void)are_names(attribute, true, f);
         H5Aclose(attribute);
     }
     seg_free(attributes);
@@ -85,8 +90,10 @@ seg_status seg_input_column_names(seg_input *in, const char *path, int *n, char 
     }
     set_close(&s);
     /* names that are there may not have been found */
-    seg_status status = scales < 0 ? store_read_failed("read the column names of", path, in->path)
-                                   : input_sound(in, path);
+    seg_status status = found.status;
+    if (status == SEG_OK)
+        status = scales < 0 ? store_read_failed("read the column names of", path, in->path)
+                            : input_sound(in, path);
     if (status != SEG_OK) {
         seg_free(found.names);
         return status;

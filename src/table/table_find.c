@@ -62,22 +62,29 @@ static seg_status numeric_shape(seg_input *in, const char *path, seg_shape *shap
 }
 
 /* netCDF's and h5py's dimension scales are no columns. */
-static bool is_scale(seg_input *in, const char *path)
+static seg_status is_scale(seg_input *in, const char *path, bool *yes)
 {
     char class[32] = "";
+    seg_status status = SEG_OK;
 
-    if (!seg_input_has_attr(in, path, "CLASS")) return false;
-    if (seg_input_attr_text(in, path, "CLASS", class, sizeof class) != SEG_OK) seg_error_clear();
-    return strcmp(class, "DIMENSION_SCALE") == 0;
+    if (seg_input_has_attr(in, path, "CLASS"))
+        status = seg_input_attr_text(in, path, "CLASS", class, sizeof class);
+    *yes = status == SEG_OK && strcmp(class, "DIMENSION_SCALE") == 0;
+    if (status != SEG_ERR_DATA) return status;
+    seg_error_clear(); /* a CLASS of another kind */
+    return SEG_OK;
 }
 
 static seg_status is_column(seg_input *in, const char *path, int64_t *length, bool *yes)
 {
     seg_shape shape;
     seg_error refusal = { 0 };
+    bool scale = false;
 
     SEG_TRY(numeric_shape(in, path, &shape, yes, &refusal));
-    *yes = *yes && shape.rank == 1 && !is_scale(in, path);
+    *yes = *yes && shape.rank == 1;
+    if (*yes) SEG_TRY(is_scale(in, path, &scale));
+    *yes = *yes && !scale;
     if (*yes) *length = shape.dim[0];
     return SEG_OK;
 }

@@ -72,6 +72,12 @@ def test_an_allocation_that_fails(bench, name):
     assert bad_ones(bench, cases) == []
 
 
+def test_names_without_memory_are_not_made_up(bench):
+    """once all allocations that are made while a table is opened: the names of its columns were 'column_0' and so on"""
+    bench.reference("describe")
+    assert bad_ones(bench, [("describe", 1, str(i)) for i in range(1, 31)]) == []
+
+
 def main():
     first, step = (int(part) for part in (sys.argv[1:2] or ["0/1"])[0].split("/"))
     ranks, bad, total = int((sys.argv[2:3] or ["1"])[0]), 0, 0
