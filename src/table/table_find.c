@@ -43,6 +43,34 @@ static bool join(const char *group, const char *name, char *path, size_t size)
     return length > 0 && (size_t)length < size;
 }
 
+/* Keeps the failure that was just met if it is the first, and goes on without. */
+static void refusal_keep(seg_error *refusal)
+{
+    if (refusal->status == SEG_OK) *refusal = *seg_error_get();
+    seg_error_clear();
+}
+
+/* pandas' to_hdf() cuts a table into pieces that only pandas puts together again. */
+static seg_status refuse_pandas(seg_input *in, const char *group)
+{
+    if (!seg_input_has_attr(in, group, "pandas_type")) return SEG_OK;
+    return SEG_FAIL(SEG_ERR_DATA,
+                    "'%s' in '%s' was written by pandas' to_hdf(), which segmpi does not read; "
+                    "write a dataset for each column with h5py, or CSV",
+                    group, seg_input_path(in));
+}
+
+static seg_status refuse_length(const char *name, int64_t length, const char *first,
+                                int64_t first_length)
+{
+    char shown[100], first_shown[100];
+
+    return SEG_FAIL(SEG_ERR_DATA, "column '%s' has %lld values, '%s' has %lld",
+                    seg_text_clean(name, shown, sizeof shown), (long long)length,
+                    seg_text_clean(first, first_shown, sizeof first_shown),
+                    (long long)first_length);
+}
+
 /* The shape of a numeric dataset; false for groups, texts and what the store refuses to read, with
  * the reason if it is the first. */
 static seg_status numeric_shape(seg_input *in, const char *path, seg_shape *shape, bool *numeric,
@@ -53,8 +81,7 @@ static seg_status numeric_shape(seg_input *in, const char *path, seg_shape *shap
 
     seg_status status = seg_input_shape(in, path, shape);
     if (status == SEG_ERR_DATA) {
-        if (refusal->status == SEG_OK) *refusal = *seg_error_get();
-        seg_error_clear();
+        refusal_keep(refusal);
         return SEG_OK;
     }
     *numeric = status == SEG_OK && shape->type != SEG_TEXT;
@@ -75,13 +102,13 @@ static seg_status is_scale(seg_input *in, const char *path, bool *yes)
     return SEG_OK;
 }
 
-static seg_status is_column(seg_input *in, const char *path, int64_t *length, bool *yes)
+static seg_status is_column(seg_input *in, const char *path, int64_t *length, bool *yes,
+                            seg_error *refusal)
 {
     seg_shape shape;
-    seg_error refusal = { 0 };
     bool scale = false;
 
-    SEG_TRY(numeric_shape(in, path, &shape, yes, &refusal));
+    SEG_TRY(numeric_shape(in, path, &shape, yes, refusal));
     *yes = *yes && shape.rank == 1;
     if (*yes) SEG_TRY(is_scale(in, path, &scale));
     *yes = *yes && !scale;
@@ -98,10 +125,15 @@ static seg_status walk(seg_input *in, const char *group, int depth, candidates *
 {
     seg_status status = SEG_OK;
     char **names = NULL, path[512];
-    int n = 0, columns = 0;
+    const char *first = NULL; /* column, which has that length */
+    int n = 0;
     int64_t length = 0, first_length = 0;
     bool equal = true;
 
+    if (refuse_pandas(in, group) != SEG_OK) {
+        refusal_keep(&tables->refusal);
+        return SEG_OK;
+    }
     SEG_TRY_OR_DONE(seg_input_list(in, group, &n, &names));
     for (int i = 0; i < n; i++) {
         seg_shape shape;
@@ -109,13 +141,19 @@ static seg_status walk(seg_input *in, const char *group, int depth, candidates *
         if (!join(group, names[i], path, sizeof path)) continue;
         SEG_TRY_OR_DONE(numeric_shape(in, path, &shape, &yes, &tables->refusal));
         if (yes && shape.rank == 2) candidate_add(tables, path);
-        SEG_TRY_OR_DONE(is_column(in, path, &length, &yes));
-        if (yes && columns++ == 0) first_length = length;
-        if (yes && length != first_length) equal = false;
+        SEG_TRY_OR_DONE(is_column(in, path, &length, &yes, &tables->refusal));
+        if (yes && !first) {
+            first = names[i];
+            first_length = length;
+        } else if (yes && equal && length != first_length) {
+            equal = false;
+            (void)refuse_length(names[i], length, first, first_length);
+            refusal_keep(&tables->refusal);
+        }
         if (depth > 0 && seg_input_is_group(in, path))
             SEG_TRY_OR_DONE(walk(in, path, depth - 1, tables, groups));
     }
-    if (columns > 0 && equal) candidate_add(groups, group);
+    if (first && equal) candidate_add(groups, group);
 done:
     seg_free(names);
     return status;
@@ -131,7 +169,8 @@ static seg_status find_only(seg_input *in, seg_source *source)
     if (found->n == 0 && tables.refusal.status != SEG_OK) return seg_error_adopt(&tables.refusal);
     if (found->n == 0)
         return SEG_FAIL(SEG_ERR_DATA,
-                        "'%s' holds neither a 2-D numeric dataset nor a group of numeric columns",
+                        "'%s' holds neither a 2-D numeric dataset nor a group of numeric columns "
+                        "at its top or one group below; --dataset names a deeper one",
                         path);
     if (found->n > 1)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' holds several tables, choose one with --dataset: %s",
@@ -174,6 +213,9 @@ static seg_status describe_dataset(seg_input *in, seg_source *source)
     if (n_names == source->n) return SEG_OK;
     seg_free(source->names);
     source->names = NULL;
+    seg_log_note("'%s' has no names for its columns; they are column_0 and so on (an attribute "
+                 "'columns' of %d texts names them)",
+                 source->path, source->n);
     return unnamed_columns(source->n, &source->names);
 }
 
@@ -183,20 +225,22 @@ static seg_status describe_group(seg_input *in, seg_source *source)
     int n;
     char path[512], shown[100];
 
+    SEG_TRY(refuse_pandas(in, source->path));
     SEG_TRY(seg_input_list(in, source->path, &n, &source->names));
     for (int i = 0; i < n; i++) {
         int64_t length = 0;
+        seg_error refusal = { 0 };
         bool yes = join(source->path, source->names[i], path, sizeof path);
         seg_text_clean(source->names[i], shown, sizeof shown);
-        if (yes) SEG_TRY(is_column(in, path, &length, &yes));
-        if (!yes) {
+        if (yes) SEG_TRY(is_column(in, path, &length, &yes, &refusal));
+        if (refusal.status != SEG_OK)
+            seg_log_warning("left out: %s", refusal.text);
+        else if (!yes)
             seg_log_note("'%s' is not a numeric column and is left out", shown);
-            continue;
-        }
+        if (!yes) continue;
         if (source->n == 0) source->rows = length;
         if (length != source->rows)
-            return SEG_FAIL(SEG_ERR_DATA, "column '%s' has %lld values, '%s' has %lld", shown,
-                            (long long)length, source->names[0], (long long)source->rows);
+            return refuse_length(source->names[i], length, source->names[0], source->rows);
         source->names[source->n++] = source->names[i];
     }
     if (source->n == 0)

@@ -203,7 +203,7 @@ def test_names_come_from_an_attribute_or_are_numbers(segmpi, frame, tmp_path):
         assert found == (names if kind != "none" else [f"column_{t}" for t in range(17)])
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", ">f8", "i4", "i8", "u1", "i2", ">i4"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f8", "i4", "i8", "u1", "i2", "u2", "u4", ">i4"])
 def test_any_numeric_type_is_read_as_its_values(segmpi, frame, tmp_path, dtype):
     cells = frame.fillna(0).to_numpy()
     if dtype[-2] in "iu":
@@ -244,6 +244,30 @@ def test_what_looks_like_the_number_of_the_client_is_warned_of(segmpi, tmp_path,
     assert len(told) == 2 and all("--exclude-columns" in line for line in told)
     assert {line.split("'")[1] for line in told} == {"row", "Cust_ID"}
     assert warnings(segmpi("describe", tmp_path / "x.h5", "--exclude-columns", "row,Cust_ID")) == []
+
+
+FOREIGN = {  # what a file holds, what is said about it, and the number of columns that are read
+    "truth values": (lambda file: file.update(a=np.arange(50.0), b=np.arange(50) % 3 == 0), "", 2),
+    "a filter of its own": (
+        lambda file: (file.update(a=np.arange(50.0)), file.create_dataset("b", data=np.arange(50), compression="lzf")),
+        "left out: 'b' in 'x.h5' is packed with filter 32000", 1),
+    "no names": (lambda file: file.update(x=np.ones((50, 3))), "'x' has no names for its columns", 3),
+    "records": (lambda file: file.update(x=np.zeros(50, [("a", "f4"), ("b", "i4")])), "write each field as a dataset", 0),
+    "groups in groups": (lambda file: file.update({"bank/clients/a": np.ones(50)}), "--dataset names a deeper one", 0),
+    "lengths": (lambda file: file.update(a=np.ones(50), b=np.ones(49)), "column 'b' has 49 values, 'a' has 50", 0),
+    "pandas": (lambda file: (file.update({"t/block0_values": np.ones((50, 2))}), file["t"].attrs.update(pandas_type="frame")),
+               "'t' in 'x.h5' was written by pandas' to_hdf()", 0),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_foreign_file_is_read_or_refused_with_what_to_do(segmpi, tmp_path, what):
+    make, says, columns = FOREIGN[what]
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        make(file)
+    result = segmpi("fit", "x.h5", "-o", "m.h5", "--dry-run", cwd=tmp_path, ok=False)
+    assert result.returncode == (0 if columns else 65) and says in result.stderr, result.stderr
+    assert not columns or re.search(rf"columns +{columns}\n", result.stdout), result.stdout
 
 
 def test_dataset_chooses_among_several(segmpi, frame, expected, tmp_path):
