@@ -2,6 +2,7 @@
 #include "cli_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,11 +31,21 @@ static int launcher_rank(void)
     return -1;
 }
 
+/* What is said on a stream that is closed would end in the file that is opened in its place.  There
+ * reading and writing fail, as they do where nothing is open. */
+static void hold_streams(void)
+{
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        if (fcntl(stream, F_GETFD) < 0)
+            (void)open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 void cli_process_prepare(void)
 {
     const struct rlimit none = { 0, 0 };
     int rank = launcher_rank();
 
+    hold_streams();
     (void)setrlimit(RLIMIT_CORE, &none); /* memory holds personal data */
     (void)signal(SIGPIPE, SIG_IGN);      /* errors come back as codes */
     (void)signal(SIGXFSZ, SIG_IGN);
@@ -202,6 +213,17 @@ static bool same_file(const char *path, const struct stat *other)
            found.st_ino == other->st_ino;
 }
 
+/* One name in one folder, however it is spelt. */
+static bool same_name(const char *a, const char *b)
+{
+    char folders[2][4096];
+    struct stat found;
+
+    return strcmp(seg_text_base_name(a), seg_text_base_name(b)) == 0 && folder_of(a, folders[0]) &&
+           folder_of(b, folders[1]) && stat(folders[0], &found) == 0 &&
+           same_file(folders[1], &found);
+}
+
 /* A file that the run reads: an argument, or what an option names that is not among the outputs. */
 static bool is_input(const cli_session *session, int n, const char *const *outputs,
                      const struct stat *file)
@@ -251,7 +273,7 @@ static seg_status check_outputs(const cli_session *session, int n, const char *c
     for (int i = 0; i < n; i++) {
         if (!outputs[i] || strcmp(outputs[i], "-") == 0) continue;
         for (int other = 0; other < i; other++)
-            if (outputs[other] && strcmp(outputs[i], outputs[other]) == 0)
+            if (outputs[other] && same_name(outputs[i], outputs[other]))
                 return SEG_FAIL(SEG_ERR_USAGE, "two outputs are named '%s'", outputs[i]);
         SEG_TRY(check_output(session, n, outputs, outputs[i], force));
     }
