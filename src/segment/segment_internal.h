@@ -137,7 +137,9 @@ typedef struct segment_part {
     int d, offset;        /* columns, and the place of the first in the profile */
     seg_moments *cluster; /* [k] gaps left out; owned */
     seg_moments all;      /* gaps filled; owned */
-    double *fill;         /* [d]; owned */
+    double *fill;         /* [d]; one block with the next two, owned */
+    double *mean;         /* [d] of all, gaps filled */
+    double *deviation;    /* [d] same */
 } segment_part;
 
 typedef struct segment_sums {

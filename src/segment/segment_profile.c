@@ -13,7 +13,9 @@ static seg_status sums_alloc(segment_sums *sums, const seg_segments_input *in)
         segment_part *part = &sums->part[p];
         SEG_TRY(seg_alloc(sums->k, sizeof *part->cluster, &part->cluster));
         SEG_TRY(seg_moments_init(&part->all, part->d, true));
-        SEG_TRY(seg_alloc(part->d, sizeof *part->fill, &part->fill));
+        SEG_TRY(seg_alloc(part->d, 3 * sizeof *part->fill, &part->fill));
+        part->mean = part->fill + part->d;
+        part->deviation = part->mean + part->d;
     }
     return SEG_OK;
 }
@@ -27,6 +29,8 @@ static void fill_all(const segment_sums *sums, segment_part *part, const double 
         double mean = seg_moments_mean(&part->all, t);
         part->fill[t] = fill ? fill[t] : isnan(mean) ? 0 : mean;
         seg_moments_fill(&part->all, t, part->fill[t]);
+        part->mean[t] = seg_moments_mean(&part->all, t);
+        part->deviation[t] = sqrt(seg_moments_variance(&part->all, t));
     }
 }
 
@@ -69,11 +73,10 @@ static void profile_group(const segment_sums *sums, const segment_part *part, co
     for (int j = 0; j < sums->k; j++)
         if (group_of[j] == group) seg_moments_merge(m, &part->cluster[j]);
     for (int t = 0; t < part->d; t++) {
-        double deviation = sqrt(seg_moments_variance(&part->all, t));
         mean[part->offset + t] = seg_moments_mean(m, t);
         seg_moments_fill(m, t, part->fill[t]);
-        double difference = seg_moments_mean(m, t) - seg_moments_mean(&part->all, t);
-        z[part->offset + t] = deviation > 0 ? difference / deviation : 0;
+        double difference = seg_moments_mean(m, t) - part->mean[t];
+        z[part->offset + t] = part->deviation[t] > 0 ? difference / part->deviation[t] : 0;
     }
 }
 
