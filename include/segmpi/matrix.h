@@ -45,6 +45,8 @@ void seg_matrix_rest(const seg_matrix *m);
 
 /* Adds weights, all zeros, to be filled in by the caller, as is total_weight. */
 seg_status seg_matrix_add_weights(seg_matrix *m);
+/* Weights of the same clients in another matrix, if they have any. */
+seg_status seg_matrix_copy_weights(const seg_matrix *from, seg_matrix *to);
 
 /* How often the client at local row `at` counts. */
 static inline int32_t seg_matrix_weight(const seg_matrix *m, int64_t at)

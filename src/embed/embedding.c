@@ -226,15 +226,6 @@ seg_status seg_embedding_fit(seg_comm *comm, const seg_matrix *m, const seg_embe
     return status;
 }
 
-static seg_status copy_weights(const seg_matrix *m, seg_matrix *out)
-{
-    out->total_weight = m->total_weight;
-    if (!m->weight) return SEG_OK;
-    SEG_TRY(seg_matrix_add_weights(out));
-    memcpy(out->weight, m->weight, (size_t)(m->n_tiles * SEG_LANES) * sizeof *m->weight);
-    return SEG_OK;
-}
-
 seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, const seg_place *place,
                                seg_matrix *out)
 {
@@ -243,7 +234,7 @@ seg_status seg_embedding_apply(const seg_embedding *e, const seg_matrix *m, cons
 
     SEG_TRY_OR_DONE(seg_fault("embedding_apply", SEG_ERR_MEMORY));
     SEG_TRY_OR_DONE(seg_matrix_init_in(out, place, m->rows, e->d_out, e->grid, e->max_abs));
-    SEG_TRY_OR_DONE(copy_weights(m, out));
+    SEG_TRY_OR_DONE(seg_matrix_copy_weights(m, out));
     SEG_TRY_OR_DONE(pass_init(&pass, e));
     for (int64_t at = 0; at < m->rows.count; at += SEG_BLOCK_ROWS) {
         int64_t n = pass_block(&pass, e, m, at, NULL);

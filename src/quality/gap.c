@@ -99,15 +99,6 @@ static void draw(const drawing *w, seg_random key, int64_t i, int b)
     }
 }
 
-static seg_status copy_weights(const seg_matrix *from, seg_matrix *to)
-{
-    if (!from->weight) return SEG_OK;
-    SEG_TRY(seg_matrix_add_weights(to));
-    memcpy(to->weight, from->weight, (size_t)(to->n_tiles * SEG_LANES) * sizeof *to->weight);
-    to->total_weight = from->total_weight;
-    return SEG_OK;
-}
-
 seg_status seg_gap_reference(const seg_matrix *sample, const seg_gap_box *box, uint64_t seed, int b,
                              seg_matrix *reference)
 {
@@ -120,7 +111,7 @@ seg_status seg_gap_reference(const seg_matrix *sample, const seg_gap_box *box, u
     find_box(&w);
     find_grid(&w);
     SEG_TRY_OR_DONE(seg_matrix_init(reference, sample->rows, sample->d, w.grid, w.most));
-    SEG_TRY_OR_DONE(copy_weights(sample, reference));
+    SEG_TRY_OR_DONE(seg_matrix_copy_weights(sample, reference));
     for (int64_t i = 0; i < sample->rows.count; i++) {
         draw(&w, key, i, b);
         seg_matrix_set(reference, i, 1, w.x);

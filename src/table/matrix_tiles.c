@@ -53,6 +53,15 @@ seg_status seg_matrix_add_weights(seg_matrix *m)
     return seg_alloc(m->n_tiles, SEG_LANES * sizeof *m->weight, &m->weight);
 }
 
+seg_status seg_matrix_copy_weights(const seg_matrix *from, seg_matrix *to)
+{
+    to->total_weight = from->total_weight;
+    if (!from->weight) return SEG_OK;
+    SEG_TRY(seg_matrix_add_weights(to));
+    memcpy(to->weight, from->weight, (size_t)(to->n_tiles * SEG_LANES) * sizeof *to->weight);
+    return SEG_OK;
+}
+
 void seg_matrix_release(seg_matrix *m)
 {
     seg_free(m->weight);
