@@ -1,6 +1,5 @@
 /* Curves: cost and other indices by the number of clusters, loss by epoch. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "page_internal.h"
@@ -187,9 +186,11 @@ static void tell_indices(const page_data *data, page_figure *figure)
                    text);
 }
 
+/* Labels at once; the curve as one more term of the plot command. */
 static void draw_panel(const seg_elbow *elbow, page_canvas *c, int which, double x, double y,
-                       double width, double height, bool is_first, FILE *plot)
+                       double width, double height, char *plot, size_t size)
 {
+    const size_t used = strlen(plot);
     double low, high;
     char text[40];
 
@@ -208,11 +209,12 @@ static void draw_panel(const seg_elbow *elbow, page_canvas *c, int which, double
     double chosen = x + 46 + step * (elbow->choice.recommended - elbow->k_min);
     canvas_line(c, chosen, y, chosen, y + height + 6,
                 "back linecolor rgb '#009E73' linewidth 1.2 dashtype 3");
-    fprintf(plot,
-            "%s using (%.3f+%.5f*($1-%d)):(%.3f-%.8g*(column(%d)-%.9g)) with linespoints linewidth "
-            "1.6 pointtype 7 pointsize 0.4 linecolor rgb '" BLUE "'",
-            is_first ? "plot 'elbow.tsv' skip 1" : ", '' skip 1", x + 46, step, elbow->k_min,
-            y + height, height / range, (int)panels[which].index + 3, low);
+    (void)snprintf(
+        plot + used, size - used,
+        "%s using (%.3f+%.5f*($1-%d)):(%.3f-%.8g*(column(%d)-%.9g)) with linespoints linewidth "
+        "1.6 pointtype 7 pointsize 0.4 linecolor rgb '" BLUE "'",
+        used == 0 ? "plot 'elbow.tsv' skip 1" : ", '' skip 1", x + 46, step, elbow->k_min,
+        y + height, height / range, (int)panels[which].index + 3, low);
 }
 
 static bool has_indices(const page_data *data)
@@ -228,21 +230,16 @@ static void draw_indices(const page_data *data, page_canvas *c)
     int shown[PANELS], n = 0, across = c->phone ? 1 : 2;
     double low, high, height = c->phone ? 66 : 84, block = height + 62;
     double width = (c->width - 16 - 24.0 * (across - 1)) / across;
-    char *plot = NULL;
-    size_t size;
+    char plot[PANELS * PAGE_TEXT] = "";
 
     for (int i = 0; i < PANELS; i++)
         if (range_of(elbow, panels[i].index, &low, &high)) shown[n++] = i;
     c->height = (int)((n + across - 1) / across * block + 4);
     canvas_plain(c);
-    FILE *memory = open_memstream(&plot, &size);
-    if (!memory) return;
     for (int i = 0; i < n; i++)
         draw_panel(elbow, c, shown[i], 6 + i % across * (width + 24), i / across * block + 30,
-                   width, height, i == 0, memory);
-    (void)fclose(memory);
+                   width, height, plot, sizeof plot);
     fprintf(c->script, "%s\n", plot);
-    free(plot);
 }
 
 const figure_kind figure_indices = { "indices", "elbow", has_indices, tell_indices, draw_indices };

@@ -63,6 +63,19 @@ static bool are_counts(const seg_json *migration)
     return good;
 }
 
+/* A side at least was labelled by the model. */
+static bool is_of_model(const seg_json *compared, const char *model_id)
+{
+    static const char *const sides[] = { "old", "new" };
+    bool found = false;
+
+    for (int s = 0; s < 2; s++) {
+        const seg_json *side = seg_json_get(compared, sides[s]);
+        found = found || strcmp(seg_json_string(seg_json_get(side, "model_id")), model_id) == 0;
+    }
+    return found;
+}
+
 static seg_status read_comparison(const char *path, page_data *data)
 {
     char clean[400];
@@ -71,6 +84,9 @@ static seg_status read_comparison(const char *path, page_data *data)
     if (strcmp(seg_json_string(seg_json_get(data->compared, "format")), "comparison") != 0)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' is not a document of segmpi compare --json",
                         seg_text_clean(path, clean, sizeof clean));
+    if (!is_of_model(data->compared, data->origin.model_id))
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' compares what other models than this one, %s, labelled",
+                        seg_text_clean(path, clean, sizeof clean), data->origin.model_id);
     if (!are_counts(seg_json_get(data->compared, "migration")))
         return SEG_FAIL(SEG_ERR_DATA, "'%s': what should be a number of clients is none",
                         seg_text_clean(path, clean, sizeof clean));

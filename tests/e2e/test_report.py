@@ -151,7 +151,7 @@ def test_the_model_card_names_the_model_and_leaves_blanks(model, report):
 # ---- what came after the model ----
 
 COMPARED = {
-    "format": "comparison", "old": {"file": "<b>old</b>.h5"}, "new": {"file": "new.h5"},
+    "format": "comparison", "old": {"file": "<b>old</b>.h5", "model_id": "?"}, "new": {"file": "new.h5"},
     "features": [{"name": "A", "psi": 0.02, "critical": 0.01, "verdict": ""},
                  {"name": "<i>B</i>", "psi": 0.31, "critical": 0.01, "verdict": ""},
                  {"name": "C", "psi": None, "critical": None, "verdict": ""}],
@@ -159,6 +159,13 @@ COMPARED = {
     "migration": {"names": ["<u>x</u>", "y"], "counts": [[300, 80], [9, 600]], "stayed": 900, "moved": 89,
                   "entered": 12, "left": 3},
 }
+
+
+def compare(model, path, **more):
+    """a document whose new side the model has labelled"""
+    with h5py.File(model) as file:
+        new = {"file": "new.h5", "model_id": file.attrs["model_id"].decode()}
+    path.write_text(json.dumps({**COMPARED, "new": new, **more}))
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +207,7 @@ def test_scores_of_another_model_are_refused(segmpi, model, later, tmp_path):
 
 
 def test_a_comparison_is_shown_and_its_small_groups_are_not(segmpi, model, tmp_path, browser):
-    (tmp_path / "c.json").write_text(json.dumps(COMPARED))
+    compare(model, tmp_path / "c.json")
     segmpi("report", model, "-o", tmp_path / "r", "--compare", tmp_path / "c.json")
     moves, raw = sheet(tmp_path / "r/figures/migration.tsv")
     assert raw == [["from", "<u>x</u>", "y"], ["<u>x</u>", "300", "80"], ["y", "<10", "600"]]
@@ -211,21 +218,22 @@ def test_a_comparison_is_shown_and_its_small_groups_are_not(segmpi, model, tmp_p
     assert not {"u", "i"} & (Tags(page).tags - {"i"}) and "<i>B" not in page
     found = browser.open(tmp_path / "r/report.html", 390)
     assert found["cut"] == found["wide"] == found["covered"] == found["empty"] == [] and found["pictures"] == 10
-    (tmp_path / "c.json").write_text("{}")
-    refused = segmpi("report", model, "-o", tmp_path / "s", "--compare", tmp_path / "c.json", ok=False)
-    assert refused.returncode == 65 and "segmpi compare" in refused.stderr
+    for document, part in (({}, "segmpi compare"), (COMPARED, "other models than this one")):
+        (tmp_path / "c.json").write_text(json.dumps(document))
+        refused = segmpi("report", model, "-o", tmp_path / "s", "--compare", tmp_path / "c.json", ok=False)
+        assert refused.returncode == 65 and part in refused.stderr and not (tmp_path / "s").exists()
 
 
 @pytest.mark.parametrize("number", [None, -1, 1e30, "9"])
 def test_a_comparison_whose_counts_are_none_is_refused(segmpi, model, tmp_path, number):
     for where in ({"entered": number}, {"counts": [[300, 80], [number, 600]]}):
-        (tmp_path / "c.json").write_text(json.dumps({**COMPARED, "migration": {**COMPARED["migration"], **where}}))
+        compare(model, tmp_path / "c.json", migration={**COMPARED["migration"], **where})
         refused = segmpi("report", model, "-o", tmp_path / "r", "--compare", tmp_path / "c.json", ok=False)
         assert refused.returncode == 65 and "number of clients" in refused.stderr and not (tmp_path / "r").exists()
 
 
 def test_a_comparison_without_features_says_so_also_under_a_launcher(segmpi, model, tmp_path):
-    (tmp_path / "c.json").write_text(json.dumps({**COMPARED, "features": COMPARED["features"][2:]}))
+    compare(model, tmp_path / "c.json", features=COMPARED["features"][2:])
     segmpi("report", model, "-o", tmp_path / "r", "--compare", tmp_path / "c.json", ranks=2)
     page = (tmp_path / "r/report.html").read_text()
     assert "No feature could be compared" in page and "0 features" not in page

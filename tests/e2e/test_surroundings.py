@@ -172,6 +172,10 @@ def test_what_a_user_may_not_do_is_said(stranger, segmpi, tmp_path):
     assert sorted(os.listdir(tmp_path / "sticky")) == ["mine.h5"]
     assert (tmp_path / "sticky/mine.h5").read_text() == "mine"
     assert os.listdir(tmp_path / "read") == os.listdir(tmp_path / "shut") == []
+    segmpi("fit", tmp_path / "secret.h5", "-o", tmp_path / "m.h5", "-k", 2, "--stability", 0)
+    (tmp_path / "m.h5").chmod(0o644)
+    result = stranger("report", "m.h5", "-o", "shut", "--force")
+    assert result.returncode == 77 and "cannot look into 'shut': Permission denied" in result.stderr, result.stderr
     assert stranger("generate", 30, "-o", "sticky/x.h5").returncode == 0
 
 
