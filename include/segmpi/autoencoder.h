@@ -72,6 +72,8 @@ int64_t seg_ae_bias(const seg_ae_opts *opts, int i);
 /* Local.  Weights and biases of a network on d columns, and bytes that its training allocates. */
 int64_t seg_ae_size(const seg_ae_opts *opts, int d);
 int64_t seg_ae_memory(const seg_ae_opts *opts, int d);
+/* Local.  Bytes that a trained network takes, with the workspace of a pass; widths are complete. */
+int64_t seg_ae_apply_memory(const seg_ae_opts *opts);
 
 /* Collective.  SEG_ERR_DATA with advice if the loss stops being finite.  `ae` is empty on failure.
  */

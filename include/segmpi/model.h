@@ -109,10 +109,6 @@ void seg_model_release(seg_model *model);
 /* Local.  Centers [k][d] of the clusters in scaled features, whatever was clustered; borrowed. */
 const double *seg_model_centers(const seg_model *model);
 
-/* Local.  An earlier model with segments; id: its model_id, filled.  `model` is empty on failure.
- */
-seg_status seg_model_open_previous(const char *path, seg_model *model, char id[SEG_MODEL_ID]);
-
 /* Local.  Starting centers from a file, matched to the features of `prep` by name and prepared as
  * the clients are: k points in original units -> *centers [k][d] scaled, owned by the caller
  * (seg_free). SEG_ERR_DATA if a feature is missing or the file holds another number of centers. */

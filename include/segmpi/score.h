@@ -28,7 +28,7 @@ typedef struct seg_score_summary {
     int64_t imputed_cells;
     int64_t outliers;        /* clients with a value outside the bounds of a column */
     int64_t redone;          /* clients whose label was decided in float64 */
-    int64_t memory;          /* bytes that a rank allocated at most */
+    int64_t memory;          /* bytes that a rank took at most, with the program */
     int64_t bytes;           /* read and written */
     double seconds;          /* of the pass over the rows */
     seg_reference reference; /* by the yardstick of the model; empty if it has none; owned */

@@ -6,6 +6,12 @@
 #include "segmpi/memory.h"
 #include "segmpi/rows.h"
 
+int64_t seg_ae_apply_memory(const seg_ae_opts *opts)
+{
+    return (int64_t)sizeof(float) *
+           (seg_ae_weights(opts, opts->n_layers + 1) + ae_activations_size(opts, SEG_BLOCK_ROWS));
+}
+
 seg_status seg_ae_workspace(const seg_autoencoder *ae, float **work)
 {
     SEG_TRY(seg_fault("encode_alloc", SEG_ERR_MEMORY));

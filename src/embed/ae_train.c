@@ -90,7 +90,7 @@ int64_t seg_ae_memory(const seg_ae_opts *opts, int d)
                    2 * SEG_AE_BLOCK_ROWS * ae_largest_width(&whole) +
                    (batches > 0 ? batches : 1) * opts->batch * d;
     int64_t learning = n * (int64_t)(9 * sizeof(float) + sizeof(int64_t)) + 4 * step;
-    int64_t applying = 4 * (n + ae_activations_size(&whole, SEG_BLOCK_ROWS));
+    int64_t applying = seg_ae_apply_memory(&whole);
     return learning > applying ? learning : applying;
 }
 
@@ -138,19 +138,20 @@ static void set_input(training *t, int d, int64_t rows, const float *x)
 }
 
 /* sum += gradient in units.  Adding and taking away 1.5 * 2^52 leaves the nearest integer in the
- * low bits, in a loop that compilers vectorise.  False if a gradient is too large or no number. */
+ * low bits, in a loop that compilers vectorise.  False if a gradient is too large or no number; the
+ * sum, without a sign so that it may wrap, is then of no use. */
 static bool add_gradient(int64_t n, const float *gradient, int64_t *sum)
 {
     const double magic = 0x1.8p52;
-    int64_t zero;
+    uint64_t zero;
     double most = 0;
 
     memcpy(&zero, &magic, sizeof zero);
     for (int64_t p = 0; p < n; p++) {
         double units = (double)gradient[p] * UNITS, shifted = units + magic;
-        int64_t bits;
+        uint64_t bits;
         memcpy(&bits, &shifted, sizeof bits);
-        sum[p] += bits - zero;
+        sum[p] = (int64_t)((uint64_t)sum[p] + bits - zero);
         most = fabs(units) <= most ? most : fabs(units); /* NaN stays */
     }
     return most < MOST_UNITS;

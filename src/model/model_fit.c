@@ -4,6 +4,7 @@
 #include "segmpi/log.h"
 #include "segmpi/matrix.h"
 #include "segmpi/memory.h"
+#include "segmpi/text.h"
 #include "segmpi/timer.h"
 
 seg_status model_prepare(seg_comm *comm, seg_table *table, const seg_fit_opts *opts,
@@ -19,6 +20,21 @@ seg_status model_prepare(seg_comm *comm, seg_table *table, const seg_fit_opts *o
     seg_phase_begin("embed");
     SEG_TRY(seg_embedding_fit(comm, m, &opts->embed, &model->embedding));
     return seg_agree(comm, seg_embedding_apply(&model->embedding, m, &opts->code, code));
+}
+
+/* Local.  The earlier model, whose segments the new ones are compared with, and its identity. */
+static seg_status open_previous(const char *path, seg_model *model, char id[SEG_MODEL_ID])
+{
+    char clean[200];
+    seg_status status = seg_fault("previous_read", SEG_ERR_IO);
+
+    if (status == SEG_OK) status = seg_model_load(path, model, id);
+    if (status == SEG_OK && model->segments.n_segments == 0)
+        status = SEG_FAIL(SEG_ERR_DATA, "the model has no segments");
+    if (status != SEG_OK)
+        seg_error_while("reading the model to match, '%s'",
+                        seg_text_clean(path, clean, sizeof clean));
+    return status;
 }
 
 /* Collective.  The elbow of a file, or one that is run to choose k; none otherwise. */
@@ -90,8 +106,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
 
     *model = (seg_model) { 0 };
     if (opts->match_path) {
-        SEG_TRY_OR_DONE(
-            seg_agree(comm, seg_model_open_previous(opts->match_path, &old, previous.id)));
+        SEG_TRY_OR_DONE(seg_agree(comm, open_previous(opts->match_path, &old, previous.id)));
         input.previous = &previous;
     }
     SEG_TRY_OR_DONE(seg_guide_load(comm, &input, &opts->segments, &guide));

@@ -11,15 +11,13 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Passes over the table hold a slice as it stands in the file and a slice of columns; counting
- * quantiles needs at most 2^18 bins of three integers where columns are few, and 2^20 bytes. */
-static int64_t prep_memory(int64_t d)
+/* Passes over the table: no step of the preparation takes more than the statistics do, whose
+ * quantiles are as many. */
+static int64_t passes_memory(int64_t d)
 {
     const seg_describe_opts statistics = { .full = false };
-    int64_t bins = larger((int64_t)1 << 18, 64 * 10 * d);
 
-    return larger(2 * (int64_t)SEG_SLICE_ROWS * d * 8 + bins * 24 + (1 << 20),
-                  seg_describe_memory(0, 1, (int)d, &statistics));
+    return seg_describe_memory(0, 1, (int)d, &statistics);
 }
 
 static int64_t pca_memory(int64_t d)
@@ -137,7 +135,7 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
         .n = n,
         .d = (int)d,
         .memory = SEG_PROGRAM_BYTES +
-                  larger(prep_memory(d),
+                  larger(passes_memory(d),
                          SEG_SLICE_ROWS * d * 8 + matrices_memory(table, rows, opts) + beside),
         .scratch = scratch_bytes(rows, (int)d, opts),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)) +
@@ -167,7 +165,7 @@ seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const s
         .n_groups = seg_sweep_groups(&opts->elbow.sweep),
         .sweep = sweep,
         .memory = SEG_PROGRAM_BYTES +
-                  larger(prep_memory(d), SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
+                  larger(passes_memory(d), SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
         .scratch = scratch_bytes(rows, (int)d, opts),
     };
     plan_training(opts, n, (int)d, &plan.weights, &plan.flops);

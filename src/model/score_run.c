@@ -7,7 +7,8 @@
 #include "segmpi/stop.h"
 #include "segmpi/timer.h"
 
-#define STEP (8 * SCORE_CHUNK) /* rows between two agreements */
+#define STEP   (8 * SCORE_CHUNK)  /* rows between two agreements */
+#define BESIDE ((int64_t)5 << 20) /* the model, and a window on what is read back */
 
 seg_status seg_score_model_open(const char *path, seg_model *model, char id[SEG_MODEL_ID])
 {
@@ -72,8 +73,6 @@ static void sum_up(seg_comm *comm, const scorer *s, double seconds, seg_score_su
     summary->imputed_cells = counts[1];
     summary->outliers = counts[2];
     summary->redone = counts[3];
-    summary->memory = seg_memory_peak();
-    seg_max_int64(comm, &summary->memory, 1);
     summary->bytes = summary->n * bytes_of_row(s);
     summary->seconds = seconds;
     seg_max_double(comm, &summary->seconds, 1);
@@ -133,6 +132,8 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
     seg_phase_begin("checking");
     SEG_TRY_OR_DONE(finish(comm, &s, &summary->reference, &csv, provenance, out));
     if (seg_comm_rank(comm) == 0) score_partial_remove(scoring);
+    summary->memory = SEG_PROGRAM_BYTES + seg_memory_peak();
+    seg_max_int64(comm, &summary->memory, 1);
 done:
     seg_phase_end();
     seg_csv_output_release(&csv);
@@ -144,8 +145,12 @@ done:
 seg_fit_plan seg_score_plan(const seg_scoring *scoring)
 {
     const seg_model *model = scoring->model;
-    const int64_t n = seg_table_rows(scoring->table).total, d = model->prep.d;
-    const int64_t width = model->embedding.opts.method == SEG_EMBED_NONE ? 0 : model->kmeans.d;
+    const seg_rows rows = seg_table_rows(scoring->table);
+    const int64_t n = rows.total, d = model->prep.d;
+    const seg_embedding *e = &model->embedding;
+    const int64_t width = e->opts.method == SEG_EMBED_NONE ? 0 : model->kmeans.d;
+    const int64_t network =
+        e->opts.method == SEG_EMBED_AUTOENCODER ? seg_ae_apply_memory(&e->autoencoder.opts) : 0;
     score_array arrays[SCORE_ARRAYS];
     int64_t row_bytes = 0;
 
@@ -155,9 +160,10 @@ seg_fit_plan seg_score_plan(const seg_scoring *scoring)
     return (seg_fit_plan) {
         .n = n,
         .d = (int)d,
-        .memory = SEG_PROGRAM_BYTES + SCORE_CHUNK * row_bytes +
+        .memory = SEG_PROGRAM_BYTES + BESIDE + network + SCORE_CHUNK * row_bytes +
                   SEG_SLICE_ROWS * (2 * d * 8 + 4 * (d + width) + 4) +
-                  SEG_BLOCK_ROWS * (d + width + scoring->components) * 8,
+                  SEG_BLOCK_ROWS * (d + width + scoring->components) * 8 +
+                  SCORE_ARRAYS * seg_rows_blocks(rows.count) * (int64_t)sizeof(uint64_t),
         .output_bytes = n * row_bytes,
     };
 }

@@ -138,7 +138,7 @@ void seg_report_timing(seg_comm *comm)
 {
     int n;
     const seg_phase *phases = seg_phase_list(&n);
-    int64_t memory = seg_memory_peak(), same = n;
+    int64_t memory = SEG_PROGRAM_BYTES + seg_memory_peak(), same = n;
     bool speaks = seg_comm_rank(comm) == 0;
     char text[32];
 

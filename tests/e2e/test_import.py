@@ -308,7 +308,7 @@ def test_memory_does_not_grow_with_the_files(segmpi, tmp_path, big):
         paths = [big / "plain.csv"] * copies
         result = segmpi("import", *paths, "-o", tmp_path / f"{copies}.h5", "--id-column", "id", "--timing", ranks=2)
         peaks.append(float(re.search(r"memory at most ([0-9.]+) MB", result.stderr).group(1)))
-    assert peaks[1] <= peaks[0] + 3 and peaks[1] < 40  # ids are compared in 32 MB at most
+    assert peaks[1] <= peaks[0] + 3 and peaks[1] < 80  # 40 MB the program; ids are compared in 32
 
 
 @pytest.mark.parametrize("name, expected", [("plain", 79999), ("whole", 30001)])
