@@ -54,7 +54,11 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "openmpi-bin, libopenblas0-serial")
+set(segmpi_launcher openmpi-bin)
+if(SEG_MPI STREQUAL mpich)
+  set(segmpi_launcher mpich)
+endif()
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "${segmpi_launcher}, libopenblas0-serial")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "gnuplot-nox, slurm-client, bash-completion")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
     "k-means, principal components or an autoencoder, and named segments with

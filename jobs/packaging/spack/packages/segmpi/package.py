@@ -20,7 +20,7 @@ class Segmpi(CMakePackage):
     depends_on("random123")
     depends_on("xxhash")
     depends_on("jansson")
-    depends_on("inih")
+    depends_on("libinih")
     depends_on("openssl")
     depends_on("gnuplot", type="run", when="+figures")
     depends_on("cmocka", when="+tests")
