@@ -1,7 +1,7 @@
 /* A look at a file by a child process, before anything depends on this one: HDF5 can crash, loop or
  * ask for all memory on files that are damaged or made to do harm.  The child does to the whole
- * structure what a run may do to parts of it; that it ends by itself is all that it has to say, for
- * whatever it finds wrong the run will find as well. */
+ * structure what a run may do to parts of it; that it ends by itself, with memory enough, is all
+ * that it has to say, for whatever it finds wrong the run will find as well. */
 #define _DEFAULT_SOURCE /* O_CLOEXEC and fork() beside HDF5's headers */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,21 +11,55 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "segmpi/memory.h"
 #include "store_internal.h"
 
 #define SIGNATURE   "\211HDF\r\n\032\n"
-#define SECONDS     20                /* of processor time */
-#define BYTES       ((rlim_t)8 << 30) /* of address space: eight chunks of the largest size */
 #define SMALL_BYTES ((int64_t)1 << 20)
 #define TEXT_MOST   4096
 
+/* Of processor time, for an object and for all of them; more for a large file, at least so many
+ * bytes a second. */
+#define SECONDS     2
+#define SECONDS_ALL 20
+#define SPEED       ((int64_t)64 << 20)
+#define SPEED_ALL   ((int64_t)256 << 10) /* columns of one value are packed to a few kilobytes */
+/* Of memory: for anything, and for each open dataset, as HDF5's caches. */
+#define ROOM     ((int64_t)256 << 20)
+#define ROOM_SET ((int64_t)1 << 20)
+
 typedef struct looking {
     seg_input *in;
+    int64_t bytes; /* of the file */
     int objects;
 } looking;
+
+/* ---- limits of the child ---- */
+
+static void limit(int what, int64_t now, rlim_t most)
+{
+    const struct rlimit both = { (rlim_t)now < most ? (rlim_t)now : most, most };
+
+    (void)setrlimit(what, &both);
+}
+
+/* For what comes next, in which HDF5 unpacks chunks of `unpacked` bytes together, a few times.  A
+ * wide table takes long, but each of its columns is soon done. */
+static void allow(const looking *l, int64_t unpacked)
+{
+    struct timespec used = { 0 };
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    limit(RLIMIT_CPU, used.tv_sec + 1 + SECONDS + (l->bytes + 4 * unpacked) / SPEED,
+          (rlim_t)(SECONDS_ALL + l->bytes / SPEED_ALL));
+#ifndef __SANITIZE_ADDRESS__
+    const int64_t caches = l->in ? l->in->caches + l->in->n_sets * ROOM_SET : 0;
+    limit(RLIMIT_DATA, ROOM + 4 * l->bytes + caches + 8 * unpacked, RLIM_INFINITY);
+#endif
+}
 
 /* ---- the child: everything is tried, nothing is judged ---- */
 
@@ -55,7 +89,7 @@ static void look_at_rows(looking *l, const char *path, const input_set *s, int64
     if (seg_alloc(count, (size_t)(s->row_bytes > values * 8 ? s->row_bytes : values * 8), &raw) ==
         SEG_OK) {
         (void)seg_input_read(l->in, path, s->shape.type, first, count, raw);
-        if (s->shape.type != SEG_TEXT)
+        if (s->shape.type != SEG_TEXT && s->shape.type != SEG_FLOAT64)
             (void)seg_input_read(l->in, path, SEG_FLOAT64, first, count, raw);
     }
     seg_free(raw);
@@ -68,6 +102,7 @@ static void look_at_dataset(looking *l, const char *path)
     int n = 0;
 
     if (set_find(l->in, path, &s) != SEG_OK) return;
+    allow(l, s->band);
     (void)H5Dget_storage_size(s->set); /* walks the index of chunks */
     if (seg_input_column_names(l->in, path, &n, &names) == SEG_OK) seg_free(names);
     int64_t rows = s->shape.rank > 0 ? s->shape.dim[0] : 1;
@@ -90,6 +125,7 @@ static void look_at_group(looking *l, const char *path, int depth)
     look_at_attributes(l, path);
     if (depth > STORE_DEPTH || seg_input_list(l->in, path, &n, &names) != SEG_OK) return;
     for (int i = 0; i < n && l->objects++ < STORE_MOST_OBJECTS; i++) {
+        allow(l, 0);
         if (!store_join(path, names[i], member)) continue;
         if (seg_input_is_group(l->in, member)) {
             look_at_group(l, member, depth + 1);
@@ -101,17 +137,11 @@ static void look_at_group(looking *l, const char *path, int depth)
     seg_free(names);
 }
 
-static void limit(int what, rlim_t most)
-{
-    const struct rlimit both = { most, most };
-
-    (void)setrlimit(what, &both);
-}
-
 /* Own files are read by their checksums too. */
 static void look(const char *path)
 {
     looking l = { 0 };
+    struct stat found = { 0 };
     (void)unsetenv("SEGMPI_FAULT"); /* injected faults are for the run itself */
     int nothing = open("/dev/null", O_WRONLY);
 
@@ -119,11 +149,9 @@ static void look(const char *path)
         (void)dup2(nothing, STDOUT_FILENO);
         (void)dup2(nothing, STDERR_FILENO);
     }
-    limit(RLIMIT_CPU, SECONDS);
-    limit(RLIMIT_FSIZE, 0);
-#ifndef __SANITIZE_ADDRESS__
-    limit(RLIMIT_AS, BYTES);
-#endif
+    limit(RLIMIT_FSIZE, 0, 0);
+    if (stat(path, &found) == 0) l.bytes = found.st_size;
+    allow(&l, 0);
     if (seg_input_open(path, &l.in) != SEG_OK) return;
     if (*l.in->format) (void)content_verify(l.in->file, path);
     look_at_group(&l, "", 0);
@@ -189,14 +217,19 @@ seg_status seg_input_probe(const char *path)
     pid_t child = fork();
     if (child == 0) {
         look(path);
-        _exit(0);
+        _exit(store_lacked_memory() ? SEG_ERR_MEMORY : SEG_OK);
     }
     if (child < 0)
         return SEG_FAIL(SEG_ERR_MEMORY, "cannot start a process that looks at '%s': %s", path,
                         strerror(errno));
     while (waitpid(child, &state, 0) < 0)
         if (errno != EINTR) return SEG_OK; /* someone else has waited for it */
-    if (WIFEXITED(state) && WEXITSTATUS(state) == 0) return SEG_OK;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == SEG_OK) return SEG_OK;
+    if (WIFEXITED(state) && WEXITSTATUS(state) == SEG_ERR_MEMORY)
+        return SEG_FAIL(SEG_ERR_DATA,
+                        "'%s' is damaged or made to do harm: HDF5 wants far more memory for it "
+                        "than a file of its size needs",
+                        path);
     int number = WIFSIGNALED(state) ? WTERMSIG(state) : SIGABRT; /* sanitizers end by exit codes */
     if (!is_fault(number)) return SEG_OK;
     SEG_TRY(read_whole(path));

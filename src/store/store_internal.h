@@ -40,6 +40,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "store/ needs a little
 const char *store_reason(char *buffer, size_t size, bool *system);
 /* How often the system has failed a call of HDF5. */
 int store_system_failures(void);
+/* True once HDF5 has asked for memory in vain. */
+bool store_lacked_memory(void);
 /* A failed HDF5 call of a reader: SEG_ERR_IO with the system's reason, otherwise SEG_ERR_DATA. */
 seg_status store_read_failed(const char *what, const char *path, const char *file);
 /* A failed HDF5 call of a writer: SEG_ERR_IO. */

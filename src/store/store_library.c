@@ -14,6 +14,7 @@
 static const char system_mark[] = "error message = '";
 static char last_reason[400];
 static int system_failures;
+static bool lacked_memory;
 
 static herr_t keep_first(unsigned n, const H5E_error2_t *record, void *unused)
 {
@@ -22,6 +23,8 @@ static herr_t keep_first(unsigned n, const H5E_error2_t *record, void *unused)
 
     (void)unused;
     if (n > 0) return 0;
+    lacked_memory =
+        lacked_memory || record->min_num == H5E_NOSPACE || record->min_num == H5E_CANTALLOC;
     (void)seg_text_copy(last_reason, sizeof last_reason, record->desc ? record->desc : "");
     (void)store_reason(reason, sizeof reason, &system);
     if (!system) return 0;
@@ -85,6 +88,11 @@ const char *store_reason(char *buffer, size_t size, bool *system)
 int store_system_failures(void)
 {
     return system_failures;
+}
+
+bool store_lacked_memory(void)
+{
+    return lacked_memory;
 }
 
 seg_status store_read_failed(const char *what, const char *path, const char *file)

@@ -7,6 +7,7 @@ its number.
 import collections
 import os
 import random
+import resource
 import shutil
 import struct
 import subprocess
@@ -194,6 +195,29 @@ def test_a_shape_that_overflows_is_refused_at_once(program, environment, tmp_pat
     path.write_bytes(data.replace(struct.pack("<q", size), struct.pack("<q", 24)))
     code, stderr, seconds, _ = measured([program, "inspect", path], env=environment)
     assert code == 65 and "'x' is damaged" in stderr and seconds < 5, (stderr, seconds)
+
+
+def test_a_loop_or_a_claim_to_all_memory_ends_soon(program, environment, tmp_path):
+    """a heap with an object of 0 bytes, in which HDF5 1.10 goes no further; a text that says it has 3 GiB"""
+    loop, claim = tmp_path / "loop.h5", tmp_path / "claim.h5"
+    for path in (loop, claim):
+        with h5py.File(path, "w") as file:
+            place = file.create_dataset("name", data=["a", "b"], dtype=h5py.string_dtype()).id.get_offset()
+    data = bytearray(loop.read_bytes())
+    heap = data.index(b"GCOL")
+    data[heap + 16 : heap + 18], data[heap + 24 : heap + 32] = bytes(2), bytes(8)
+    loop.write_bytes(data)
+    data = bytearray(claim.read_bytes())
+    data[place : place + 4] = (3 << 30).to_bytes(4, "little")
+    claim.write_bytes(data)
+    for path in (loop, claim):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        code, stderr, _, memory = measured([program, "inspect", path], env=environment)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert code in (0, 65), stderr
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10, path
+        if b"__asan_init" not in Path(program).read_bytes():
+            assert memory < 512, path
 
 
 CRASH = """
