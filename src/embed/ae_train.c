@@ -138,20 +138,19 @@ static void set_input(training *t, int d, int64_t rows, const float *x)
 }
 
 /* sum += gradient in units.  Adding and taking away 1.5 * 2^52 leaves the nearest integer in the
- * low bits, in a loop that compilers vectorise.  False if a gradient is too large or no number; the
- * sum, without a sign so that it may wrap, is then of no use. */
+ * low bits, in a loop that compilers vectorise.  False if a gradient is too large or no number. */
 static bool add_gradient(int64_t n, const float *gradient, int64_t *sum)
 {
     const double magic = 0x1.8p52;
-    uint64_t zero;
+    int64_t zero;
     double most = 0;
 
     memcpy(&zero, &magic, sizeof zero);
     for (int64_t p = 0; p < n; p++) {
         double units = (double)gradient[p] * UNITS, shifted = units + magic;
-        uint64_t bits;
+        int64_t bits;
         memcpy(&bits, &shifted, sizeof bits);
-        sum[p] = (int64_t)((uint64_t)sum[p] + bits - zero);
+        sum[p] += bits - zero;
         most = fabs(units) <= most ? most : fabs(units); /* NaN stays */
     }
     return most < MOST_UNITS;
