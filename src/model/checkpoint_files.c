@@ -130,7 +130,7 @@ seg_status checkpoint_header_write(const checkpoint_header *header, int generati
 static seg_status compare_text(seg_input *in, const char *object, const char *name,
                                const char *wanted, const char *what)
 {
-    static char found[65536];
+    static char found[1 << 20]; /* options may name thousands of columns */
 
     SEG_TRY(seg_input_attr_text(in, object, name, found, sizeof found));
     if (strcmp(found, wanted) == 0) return SEG_OK;

@@ -62,12 +62,17 @@ static void describe_method(const page_data *data, char *text, size_t size)
     static const char *const spaces[] = { "the prepared features", "principal components",
                                           "the code of an autoencoder" };
     const seg_kmeans *kmeans = &data->model->kmeans;
+    const int n = data->s->n_segments;
+    char segments[120] = "not merged into segments";
 
-    (void)snprintf(text, size,
-                   "k-means on %s: %d clusters, the best of %d restarts%s; merged into %d segments "
-                   "and named by a catalog of known ones where they fit it",
+    if (n > 0)
+        (void)snprintf(segments, sizeof segments,
+                       "%s %d segment%s, named by a catalog of known ones where they fit it",
+                       n < kmeans->n_clusters ? "merged into" : "taken for", n, REPORT_S(n));
+    (void)snprintf(text, size, "k-means on %s: %d clusters, the best of %d restart%s%s; %s",
                    spaces[data->model->embedding.opts.method], kmeans->n_clusters, kmeans->n_init,
-                   kmeans->n_swap_rounds > 0 ? " and of center swaps" : "", data->s->n_segments);
+                   REPORT_S(kmeans->n_init),
+                   kmeans->n_swap_rounds > 0 ? " and of center swaps" : "", segments);
 }
 
 static void describe_quality(const page_data *data, char *text, size_t size)
@@ -75,19 +80,22 @@ static void describe_quality(const page_data *data, char *text, size_t size)
     const seg_kmeans *kmeans = &data->model->kmeans;
     const seg_segments *s = data->s;
     double least = INFINITY;
-    char stable[80] = "not measured";
+    char stable[80] = "not measured", segments[200] = "";
 
     for (int i = 0; i < s->n_segments; i++)
         if (s->segment[i].stability < least) least = s->segment[i].stability;
     if (isfinite(least))
         (void)snprintf(stable, sizeof stable, "at least %.2f (mean Jaccard index in new fits)",
                        least);
-    (void)snprintf(text, size,
-                   "variance explained by clusters %.1f %%; stability of the segments %s; simple "
-                   "rules reproduce %.1f %% of the segments",
+    if (s->n_segments > 0)
+        (void)snprintf(segments, sizeof segments,
+                       "; stability of the segments %s; simple rules reproduce %.1f %% of the "
+                       "segments",
+                       stable, 100 * s->tree.fidelity);
+    (void)snprintf(text, size, "variance explained by clusters %.1f %%%s",
                    kmeans->total_inertia > 0 ? 100 * (1 - kmeans->inertia / kmeans->total_inertia)
                                              : 0,
-                   stable, 100 * s->tree.fidelity);
+                   segments);
 }
 
 static fact *next(fact *facts, int *n, const char *key, const char *name)

@@ -8,7 +8,7 @@
 
 static void escape(FILE *out, const char *text, bool breaks)
 {
-    char clean[4096];
+    static char clean[PAGE_LONG];
 
     for (const char *c = seg_text_clean(text, clean, sizeof clean); *c; c++) {
         const char *entity = *c == '&'    ? "&amp;"

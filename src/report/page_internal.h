@@ -14,12 +14,13 @@
 
 #define PAGE_FEW  10 /* smaller groups of clients are not shown */
 #define PAGE_TEXT 400
+#define PAGE_LONG 65536 /* bytes of a text that may name thousands of columns */
 
 /* ---- what is told ---- */
 
 typedef struct page_origin {
-    char model_id[SEG_MODEL_ID], version[100], created[40], input[400], command[2000],
-        options[4000], input_fingerprint[40];
+    char model_id[SEG_MODEL_ID], version[100], created[40], input[400], input_fingerprint[40];
+    char command[PAGE_LONG], options[PAGE_LONG];
     int64_t seed, rows_read;
 } page_origin;
 

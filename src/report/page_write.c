@@ -173,7 +173,7 @@ static void put_numbers(const page_data *data, FILE *out)
     if (data->drift.n > 0)
         put_number(out, page_number(largest_psi(&data->drift), text, sizeof text),
                    "largest drift (PSI; below 0.10 is little)");
-    else
+    else if (s->n_segments > 0)
         put_number(out, report_percent(between, text, sizeof text),
                    "of the clients lie between segments");
     fputs("</div>\n", out);
@@ -438,9 +438,9 @@ seg_status page_write(const page_data *data, const char *folder, bool drawn, FIL
     SEG_TRY(put_figures(data, "drift", folder, drawn, out));
     page_model_card(data, out);
     put_provenance(data, out);
-    fputs("<footer><p>Groups of fewer than 10 clients are not shown. Every figure lies in the "
-          "folder figures/ as SVG, PNG and PDF, with its numbers and its script.</p></footer>\n"
-          "</main>\n</body>\n</html>\n",
-          out);
+    page_put(out,
+             "<footer><p>Groups of fewer than 10 clients are not shown. Every figure lies in the "
+             "folder figures/ as $numbers and a script.</p></footer>\n</main>\n</body>\n</html>\n",
+             drawn ? "SVG, PNG and PDF, with its " : "");
     return SEG_OK;
 }

@@ -8,7 +8,8 @@
 #include "segmpi/report.h"
 #include "segmpi/text.h"
 
-#define DEPTH 16 /* groups below groups at most; a file may link them in a circle */
+#define LONGEST ((size_t)1 << 20) /* bytes of a text */
+#define DEPTH   16 /* groups below groups at most; a file may link them in a circle */
 
 typedef char line_text[256];
 
@@ -17,15 +18,15 @@ typedef char line_text[256];
 /* "  name  value", whatever the type is. */
 static seg_status print_attribute(seg_input *in, const char *object, const char *name)
 {
-    char text[4096], clean[4096];
+    static char text[LONGEST]; /* options may name thousands of columns */
     int64_t whole;
     double number;
 
-    printf("  %-20s ", seg_text_clean(name, clean, sizeof clean));
+    printf("  %-20s ", seg_text_clean(name, text, sizeof text));
     seg_status status = seg_input_attr_text(in, object, name, text, sizeof text);
     if (status != SEG_OK && status != SEG_ERR_DATA) return status;
     if (status == SEG_OK)
-        printf("%s\n", seg_text_clean(text, clean, sizeof clean));
+        printf("%s\n", seg_text_clean(text, text, sizeof text));
     else if (seg_error_clear(), seg_input_attr_int(in, object, name, &whole) == SEG_OK)
         printf("%" PRId64 "\n", whole);
     else if (seg_error_clear(), seg_input_attr_double(in, object, name, &number) == SEG_OK)

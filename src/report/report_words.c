@@ -31,7 +31,7 @@ void report_heading(const char *text)
 
 void report_paragraph(int margin, const char *text)
 {
-    char clean[2048];
+    char clean[4096];
     int width = report_width() < 100 ? report_width() : 100, column = 0;
 
     seg_text_clean(text, clean, sizeof clean);

@@ -50,6 +50,18 @@ def test_provenance_names_the_input_and_the_command_line(segmpi, files):
     assert "segmpi fit" in text
 
 
+def test_options_that_name_many_columns_are_told_whole(segmpi, tmp_path):
+    names = [f"a_column_with_a_long_name_{i}" for i in range(300)]
+    values = np.random.default_rng(1).normal(size=(40, 300)).round(2)
+    np.savetxt(tmp_path / "c.csv", values, "%g", ",", header=",".join(names), comments="")
+    segmpi("fit", tmp_path / "c.csv", "-o", tmp_path / "m.h5", "-k", 2, "--stability", 0, "--exclude-columns",
+           ",".join(names[2:]))
+    shown = segmpi("inspect", "--provenance", tmp_path / "m.h5").stdout
+    assert shown.count(names[-1]) == 2  # in the command line and in the options
+    segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r")
+    assert (tmp_path / "r/report.html").read_text().count(names[-1]) == 2
+
+
 def test_any_other_file_is_listed(segmpi, tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["group/values"] = np.zeros((7, 3), "f4")

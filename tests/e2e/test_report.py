@@ -146,6 +146,17 @@ def test_the_model_card_names_the_model_and_leaves_blanks(model, report):
     assert card["owner"] == card["purpose"] == card["approved_by"] == card["next_review"] == ""
     text = (report / "model_card.md").read_text()
     assert "supports your model-risk documentation" in text.lower() and "compliant" not in text.lower()
+    assert "; merged into 4 segments, named by a catalog" in card["method"]
+
+
+@pytest.mark.parametrize("k, method", [(300, "not merged into segments"), (4, "taken for 4 segments, named by")])
+def test_the_model_card_says_what_was_not_merged(segmpi, model, tmp_path, k, method):
+    segmpi("fit", model.parent / "clients.h5", "-o", tmp_path / "m.h5", "-k", k, "--n-init", 1, "--no-swaps",
+           "--stability", 0)
+    segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r")
+    card = json.loads((tmp_path / "r/model_card.json").read_text())
+    assert f"{k} clusters, the best of 1 restart; {method}" in card["method"]
+    assert ("segments" in card["quality"]) == (k == 4)
 
 
 # ---- what came after the model ----
@@ -286,7 +297,7 @@ def test_without_gnuplot_there_are_tables_and_a_word_what_to_install(segmpi, mod
     result = segmpi("report", model, "-o", tmp_path / "r", env={"PATH": str(tmp_path)})
     page = (tmp_path / "r/report.html").read_text()
     assert "gnuplot-nox" in page and "gnuplot-nox" in result.stderr
-    assert "<figure" not in page and page.count("<table>") >= 6
+    assert "<figure" not in page and "PDF" not in page and page.count("<table>") >= 6
     for section in SECTIONS:
         assert f'<section id="{section}"' in page
 
