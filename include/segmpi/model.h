@@ -46,31 +46,19 @@ typedef struct seg_model {
     seg_picture picture;     /* what a report draws; empty in older models */
 } seg_model;
 
-/* What a fit will need, before it is run. */
-typedef struct seg_fit_plan {
+/* What a run will need, before it is started. */
+typedef struct seg_plan {
     int64_t n;            /* clients */
     int d;                /* columns */
     int64_t memory;       /* bytes that the rank with most rows will take at its peak, with
                              the program */
     int64_t scratch;      /* bytes of the file that holds its clients where memory does not */
-    int64_t output_bytes; /* of the row arrays of model.h5 and of its pictures, which make nearly
-                             all of it */
+    int64_t output_bytes; /* of the arrays that make nearly all of the output */
+    int n_groups;         /* of a sweep alone: groups of k whose fits share passes; 0: it is none */
+    int64_t sweep;        /* bytes of `memory` for these fits */
     int64_t weights;      /* of an autoencoder; 0: none is trained */
     double flops;         /* of its training, at most, on all ranks together */
-} seg_fit_plan;
-
-/* What a sweep over k alone will need. */
-typedef struct seg_elbow_plan {
-    int64_t n; /* clients */
-    int d;     /* columns */
-    int n_k;
-    int n_groups;  /* of k whose fits share passes */
-    int64_t sweep; /* bytes that the rank with most rows will allocate for the fits at their peak */
-    int64_t memory;  /* in all, with the program */
-    int64_t scratch; /* as above */
-    int64_t weights; /* as above */
-    double flops;
-} seg_elbow_plan;
+} seg_plan;
 
 /* Local.  How the run keeps to its limit: fewer k at once, then clients in a file.  Completes opts:
  * elbow.sweep.together, matrix and code.  SEG_ERR_MEMORY names the smallest limit that works. */
@@ -83,7 +71,7 @@ seg_status seg_model_fit(seg_comm *comm, const seg_kernels *kernels, seg_table *
 /* Local.  From here on the state of long work is kept in checkpoints, which is borrowed. */
 void seg_fit_keep(seg_checkpoint *checkpoint, seg_fit_opts *opts);
 /* Local; allocates and reads nothing. */
-seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
+seg_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
 /* Collective.  Rank 0 writes everything small, all ranks their labels; commits `out`. */
 seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_table *table,
                            const seg_provenance *provenance, seg_output *out);
@@ -92,7 +80,7 @@ seg_status seg_model_write(seg_comm *comm, const seg_model *model, const seg_tab
 seg_status seg_model_sweep(seg_comm *comm, const seg_kernels *kernels, seg_table *table,
                            const seg_fit_opts *opts, seg_model *model);
 /* Local; allocates and reads nothing. */
-seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
+seg_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts);
 /* Collective.  elbow.h5, with these three parts; commits `out`. */
 seg_status seg_elbow_write(seg_comm *comm, const seg_model *model, const seg_provenance *provenance,
                            seg_output *out);

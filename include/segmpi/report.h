@@ -37,10 +37,9 @@ void seg_report_score(const char *path, const char *csv_path, const seg_model *m
                       const seg_score_summary *summary);
 seg_json *seg_report_score_json(const seg_model *model, const seg_score_summary *summary);
 
-void seg_report_plan(const seg_fit_plan *plan);
-void seg_report_elbow_plan(const seg_elbow_plan *plan);
+void seg_report_plan(const seg_plan *plan);
 /* A note on standard error: fits that advance together, and their memory. */
-void seg_report_elbow_memory(const seg_elbow_plan *plan);
+void seg_report_elbow_memory(const seg_plan *plan);
 /* A note on standard error where clients go to a scratch file. */
 void seg_report_scratch(int64_t bytes, const char *folder);
 void seg_report_import(const char *path, const seg_csv_summary *summary);

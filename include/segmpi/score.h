@@ -44,7 +44,7 @@ seg_status seg_score_run(seg_comm *comm, const seg_kernels *kernels, const seg_s
                          seg_provenance *provenance, seg_output *out, seg_score_summary *summary);
 void seg_score_summary_release(seg_score_summary *summary);
 /* Local; allocates and reads nothing. */
-seg_fit_plan seg_score_plan(const seg_scoring *scoring);
+seg_plan seg_score_plan(const seg_scoring *scoring);
 
 /* Local.  A model and its identity.  `model` is empty on failure. */
 seg_status seg_score_model_open(const char *path, seg_model *model, char id[SEG_MODEL_ID]);

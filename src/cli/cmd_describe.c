@@ -68,7 +68,7 @@ static void print_plan(const cli_session *session, const seg_table *table,
 {
     int64_t n = seg_table_rows(table).total;
     int d = seg_table_columns(table);
-    seg_fit_plan plan = {
+    seg_plan plan = {
         .n = n,
         .d = d,
         .memory =

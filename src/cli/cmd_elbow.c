@@ -172,9 +172,9 @@ static seg_status run(cli_session *session)
         cli_clients_open(session, opts.output, &session->method->table, NULL, &clients));
     SEG_TRY_OR_DONE(seg_table_open(session->comm, clients.path, &clients.table, &table));
     SEG_TRY_OR_DONE(cli_settle(session, table, opts.output, &sweep));
-    seg_elbow_plan plan = seg_model_sweep_plan(table, seg_comm_size(session->comm), &sweep);
+    seg_plan plan = seg_model_sweep_plan(table, seg_comm_size(session->comm), &sweep);
     if (session->shared->dry_run) {
-        if (seg_comm_rank(session->comm) == 0) seg_report_elbow_plan(&plan);
+        if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;
     }
     seg_report_elbow_memory(&plan);

@@ -291,7 +291,7 @@ static seg_status run(cli_session *session)
                                      opts.profile_only, &clients));
     SEG_TRY_OR_DONE(open_tables(session, &clients, &table, &extra));
     SEG_TRY_OR_DONE(cli_settle(session, table, opts.output, &fit));
-    seg_fit_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
+    seg_plan plan = seg_model_plan(table, seg_comm_size(session->comm), &fit);
     if (session->shared->dry_run) {
         if (seg_comm_rank(session->comm) == 0) seg_report_plan(&plan);
         goto done;

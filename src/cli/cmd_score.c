@@ -180,7 +180,7 @@ done:
 static void print_plan(const job *j)
 {
     const seg_scoring scoring = scoring_of(j);
-    const seg_fit_plan plan = seg_score_plan(&scoring);
+    const seg_plan plan = seg_score_plan(&scoring);
 
     if (seg_comm_rank(j->session->comm) == 0) seg_report_plan(&plan);
 }

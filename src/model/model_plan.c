@@ -71,14 +71,14 @@ static int64_t clusters_memory(int64_t n, int64_t rows, int width, const seg_fit
 
 /* Of an autoencoder: its size, and the operations of its training: two for each weight and client
  * forward, four backward. */
-static void plan_training(const seg_fit_opts *opts, int64_t n, int d, int64_t *weights,
-                          double *flops)
+static void plan_training(const seg_fit_opts *opts, seg_plan *plan)
 {
     const seg_ae_opts *ae = &opts->embed.autoencoder;
 
     if (opts->embed.method != SEG_EMBED_AUTOENCODER) return;
-    *weights = seg_ae_size(ae, d);
-    *flops = 6.0 * (double)*weights * (double)n * ae->epochs;
+    plan->weights = seg_ae_size(ae, plan->d);
+    plan->output_bytes += plan->weights * (int64_t)sizeof(float);
+    plan->flops = 6.0 * (double)plan->weights * (double)plan->n * ae->epochs;
 }
 
 static int64_t cells_bytes(int64_t rows, int64_t d)
@@ -117,7 +117,7 @@ static int64_t matrices_memory(const seg_table *table, int64_t rows, const seg_f
     return held_of(rows, d, &opts->matrix) + weights + code;
 }
 
-seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
+seg_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
     int64_t rows = most_rows(n, n_ranks);
@@ -131,7 +131,7 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
         12 * rows + seg_segments_memory(n, rows, (int)d, k, opts->segments.n_segments);
     int64_t beside = larger(larger(pca_memory(d), embedding), errors + larger(kmeans, segments));
 
-    seg_fit_plan plan = {
+    seg_plan plan = {
         .n = n,
         .d = (int)d,
         .memory = SEG_PROGRAM_BYTES +
@@ -141,12 +141,21 @@ seg_fit_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_o
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)) +
                         seg_picture_bytes(n, (int)d, opts->segments.n_segments),
     };
-    plan_training(opts, n, (int)d, &plan.weights, &plan.flops);
+    plan_training(opts, &plan);
     return plan;
 }
 
+/* Of the arrays in elbow.h5; centers of features stand in original units too. */
+static int64_t sweep_bytes(int64_t width, bool of_features, const seg_elbow_opts *opts)
+{
+    int64_t n_k = opts->sweep.k_max - opts->sweep.k_min + 1;
+    int64_t of_a_cluster = width * (of_features ? 2 : 1) + 1 + (opts->n_bootstraps > 0);
+
+    return 8 * n_k * (opts->sweep.k_max * of_a_cluster + opts->sweep.kmeans.n_init + SEG_N_INDICES);
+}
+
 /* The prepared matrix is there until its code is. */
-seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
+seg_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit_opts *opts)
 {
     int64_t n = seg_table_rows(table).total, d = seg_table_columns(table);
     int64_t rows = most_rows(n, n_ranks);
@@ -158,17 +167,17 @@ seg_elbow_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const s
     int64_t runs = larger(sweep, assessment_memory(n, rows, width, &opts->elbow));
 
     if (embedded) both += larger(pca_memory(d), seg_embedding_memory(rows, (int)d, &opts->embed));
-    seg_elbow_plan plan = {
+    seg_plan plan = {
         .n = n,
         .d = (int)d,
-        .n_k = opts->elbow.sweep.k_max - opts->elbow.sweep.k_min + 1,
         .n_groups = seg_sweep_groups(&opts->elbow.sweep),
         .sweep = sweep,
         .memory = SEG_PROGRAM_BYTES +
                   larger(passes_memory(d), SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
         .scratch = scratch_bytes(rows, (int)d, opts),
+        .output_bytes = sweep_bytes(width, !embedded, &opts->elbow),
     };
-    plan_training(opts, n, (int)d, &plan.weights, &plan.flops);
+    plan_training(opts, &plan);
     return plan;
 }
 

@@ -142,7 +142,7 @@ done:
     return status;
 }
 
-seg_fit_plan seg_score_plan(const seg_scoring *scoring)
+seg_plan seg_score_plan(const seg_scoring *scoring)
 {
     const seg_model *model = scoring->model;
     const seg_rows rows = seg_table_rows(scoring->table);
@@ -157,7 +157,7 @@ seg_fit_plan seg_score_plan(const seg_scoring *scoring)
     score_layout(scoring, arrays);
     for (int i = 0; i < SCORE_ARRAYS; i++)
         row_bytes += arrays[i].row_bytes;
-    return (seg_fit_plan) {
+    return (seg_plan) {
         .n = n,
         .d = (int)d,
         .memory = SEG_PROGRAM_BYTES + BESIDE + network + SCORE_CHUNK * row_bytes +

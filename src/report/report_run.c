@@ -9,25 +9,6 @@
 #include "segmpi/text.h"
 #include "segmpi/timer.h"
 
-/* What the training of an autoencoder costs; nothing where none is trained. */
-static void print_training(int64_t weights, double flops)
-{
-    char text[32];
-
-    if (weights == 0) return;
-    printf("autoencoder       %s weights\ntraining          %.3g Gflop at most, on all ranks "
-           "together\n",
-           seg_text_count(weights, text, sizeof text), 1e-9 * flops);
-}
-
-static void print_scratch(int64_t bytes)
-{
-    char text[32];
-
-    if (bytes > 0)
-        printf("scratch file      %s per rank\n", seg_text_bytes(bytes, text, sizeof text));
-}
-
 void seg_report_scratch(int64_t bytes, const char *folder)
 {
     char text[32];
@@ -37,33 +18,33 @@ void seg_report_scratch(int64_t bytes, const char *folder)
                      seg_text_bytes(bytes, text, sizeof text), folder);
 }
 
-void seg_report_plan(const seg_fit_plan *plan)
+/* One figure of a plan. */
+static void print_line(const char *name, const char *figure, const char *more)
 {
-    char n[32], memory[32], output[32];
-
-    printf(
-        "clients           %s\ncolumns           %d\nmemory per rank   %s\noutput            %s\n",
-        seg_text_count(plan->n, n, sizeof n), plan->d,
-        seg_text_bytes(plan->memory, memory, sizeof memory),
-        seg_text_bytes(plan->output_bytes, output, sizeof output));
-    print_scratch(plan->scratch);
-    print_training(plan->weights, plan->flops);
+    printf("%-17s %s%s\n", name, figure, more);
 }
 
-void seg_report_elbow_plan(const seg_elbow_plan *plan)
+void seg_report_plan(const seg_plan *plan)
 {
-    char n[32], sweep[32], memory[32];
+    char text[32];
 
-    printf("clients           %s\ncolumns           %d\ngroups of k       %d\nmemory of fits    "
-           "%s per rank\nmemory per rank   %s\n",
-           seg_text_count(plan->n, n, sizeof n), plan->d, plan->n_groups,
-           seg_text_bytes(plan->sweep, sweep, sizeof sweep),
-           seg_text_bytes(plan->memory, memory, sizeof memory));
-    print_scratch(plan->scratch);
-    print_training(plan->weights, plan->flops);
+    print_line("clients", seg_text_count(plan->n, text, sizeof text), "");
+    print_line("columns", seg_text_count(plan->d, text, sizeof text), "");
+    if (plan->n_groups > 0) {
+        print_line("groups of k", seg_text_count(plan->n_groups, text, sizeof text), "");
+        print_line("memory of fits", seg_text_bytes(plan->sweep, text, sizeof text), " per rank");
+    }
+    print_line("memory per rank", seg_text_bytes(plan->memory, text, sizeof text), "");
+    print_line("output", seg_text_bytes(plan->output_bytes, text, sizeof text), "");
+    if (plan->scratch > 0)
+        print_line("scratch file", seg_text_bytes(plan->scratch, text, sizeof text), " per rank");
+    if (plan->weights == 0) return;
+    print_line("autoencoder", seg_text_count(plan->weights, text, sizeof text), " weights");
+    (void)snprintf(text, sizeof text, "%.3g Gflop", 1e-9 * plan->flops);
+    print_line("training", text, " at most, on all ranks together");
 }
 
-void seg_report_elbow_memory(const seg_elbow_plan *plan)
+void seg_report_elbow_memory(const seg_plan *plan)
 {
     char sweep[32];
 
