@@ -357,6 +357,8 @@ def test_dry_run_tells_memory_and_writes_nothing(segmpi, generated, tmp_path):
     used = re.search(r"memory at most ([0-9.]+) MB per rank", segmpi(*words, "--timing", ranks=2).stderr)
     planned = float(plan["memory per rank"][0]) - 40  # the program itself
     assert plan["memory per rank"][1] == "MB" and 0.5 * planned <= float(used.group(1)) - 40 <= 1.05 * planned
+    assert plan["output"][1] == "kB"  # of its arrays
+    assert 0 < (tmp_path / "e.h5").stat().st_size - 1e3 * float(plan["output"][0]) < 40e3
 
 
 # ---- in a model ----
