@@ -156,7 +156,7 @@ seg_status page_draw(const page_data *data, const char *folder, bool *drawn)
     FILE *all = open_memstream(&script, &size);
 
     if (!all) return SEG_FAIL(SEG_ERR_MEMORY, "out of memory while drawing");
-    (void)snprintf(talk, sizeof talk, "%s/figures/gnuplot.gp", folder); /* a name of ours */
+    (void)snprintf(talk, sizeof talk, "%s/figures/gnuplot.log", folder);
     fprintf(all, "cd ");
     canvas_quote(all, folder);
     fprintf(all, "\ncd 'figures'\n");

@@ -218,8 +218,10 @@ static seg_status check_target(const char *target, bool force)
     return check_old(target);
 }
 
+/* What is not of a report is what could not be removed before. */
 static bool sync_entry(const char *path, const char *name, bool in_figures)
 {
+    if (!is_ours(name, in_figures)) return remove_file(path) == SEG_OK;
     return (!in_figures && strcmp(name, "figures") == 0) || seg_file_sync(path) == SEG_OK;
 }
 

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from kit import COMMANDS, HEAD, Bad, Bench, check
+from kit import COMMANDS, HEAD, Bad, Bench, check, records
 
 WRITING = [name for name in COMMANDS if COMMANDS[name][1]]
 # a folder on a disk of its own of so many KiB, then with room
@@ -143,6 +143,16 @@ def test_a_report_that_cannot_be_listed_is_not_replaced(bench):
     run = bench.run("report", folder, shim=UNSEEN, force=True)
     assert run.code == 74 and len(run.messages()) == 1 and "cannot look into 'out': Input/output error" in run.errors
     assert (folder / "out/mine").read_text() == "mine" and bench.strays("report", folder) == []
+
+
+def test_a_report_keeps_nothing_that_could_not_be_removed_at_once(bench):
+    """it would not be taken for a report by the next run"""
+    at = 1  # what gnuplot said; then the temporary file of the card
+    for _ in range(2):
+        folder, log = bench.new_folder(), bench.new_folder() / "log"
+        run = bench.run("report", folder, shim={"ONLY": " unlink ", "AT": at, "DO": errno.EIO, "LOG": log})
+        assert run.code == 0 and bench.states("report", folder, False) == ["new"], run.errors
+        at = next(index for _, index, what, path, *_ in records(log) if what == "unlink" and "model_card" in path)
 
 
 def test_of_two_jobs_each_output_is_of_one(bench):
