@@ -248,10 +248,24 @@ static bool has_correlation(const page_data *data)
     return closest(data, &a, &b);
 }
 
+/* Of the first n features. */
+static void add_correlations(const page_data *data, int n, page_sheet *sheet)
+{
+    char *const *names = data->model->statistics.names;
+
+    sheet_title(sheet, "feature");
+    for (int t = 0; t < n; t++)
+        sheet_title(sheet, names[t]);
+    for (int s = 0; s < n; s++) {
+        sheet_text(sheet, names[s]);
+        for (int t = 0; t < n; t++)
+            sheet_number(sheet, correlation(data, s, t));
+    }
+}
+
 static void tell_correlation(const page_data *data, page_figure *figure)
 {
     const seg_describe *d = &data->model->statistics;
-    page_sheet *sheet = &figure->sheet[0];
     int a = 0, b = 0;
     char n[32];
 
@@ -263,14 +277,8 @@ static void tell_correlation(const page_data *data, page_figure *figure)
                    "negative, orange positive%s",
                    page_count(d->n, n, sizeof n), d->d > FIGURE_ROWS ? "; the first 60" : "");
     figure->sheet_name[0] = "correlation";
-    sheet_title(sheet, "feature");
-    for (int t = 0; t < d->d; t++)
-        sheet_title(sheet, d->names[t]);
-    for (int s = 0; s < d->d; s++) {
-        sheet_text(sheet, d->names[s]);
-        for (int t = 0; t < d->d; t++)
-            sheet_number(sheet, correlation(data, s, t));
-    }
+    add_correlations(data, d->d, &figure->sheet[0]);
+    if (d->d > FIGURE_ROWS) add_correlations(data, FIGURE_ROWS, &figure->shown);
 }
 
 /* Names of columns under the triangle, slanted. */

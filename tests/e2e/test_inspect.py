@@ -55,11 +55,15 @@ def test_options_that_name_many_columns_are_told_whole(segmpi, tmp_path):
     values = np.random.default_rng(1).normal(size=(40, 300)).round(2)
     np.savetxt(tmp_path / "c.csv", values, "%g", ",", header=",".join(names), comments="")
     segmpi("fit", tmp_path / "c.csv", "-o", tmp_path / "m.h5", "-k", 2, "--stability", 0, "--exclude-columns",
-           ",".join(names[2:]))
+           ",".join(names[70:]))
     shown = segmpi("inspect", "--provenance", tmp_path / "m.h5").stdout
     assert shown.count(names[-1]) == 2  # in the command line and in the options
     segmpi("report", tmp_path / "m.h5", "-o", tmp_path / "r")
-    assert (tmp_path / "r/report.html").read_text().count(names[-1]) == 2
+    page = (tmp_path / "r/report.html").read_text()
+    assert page.count(names[-1]) == 2
+    table = page.split('<section id="correlation">')[1].split("</section>")[0]
+    assert table.count('<th scope="row">') == 60  # as many as are drawn; the file has all
+    assert len((tmp_path / "r/figures/correlation.tsv").read_text().splitlines()) == 71
 
 
 def test_any_other_file_is_listed(segmpi, tmp_path):
