@@ -307,6 +307,7 @@ seg_status seg_gather_bytes(seg_comm *comm, const void *bytes, int64_t size, voi
         gather_parts(comm, bytes, sizes, *total, counts, counts + comm->size, gathered);
     memcpy(all, &gathered, sizeof gathered);
 done:
+    if (status != SEG_OK) seg_free(gathered);
     seg_free(counts);
     seg_free(sizes);
     return status;

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "segmpi/comm.h"
@@ -92,6 +93,25 @@ static void gathers_keep_the_order_of_ranks(void **state)
     seg_sum_int64(comm, &wrong, 1);
     assert_int_equal(wrong, 0);
     assert_int_equal(total, 37 * (int64_t)size * (size - 1) / 2);
+}
+
+/* The third allocation is that for all bytes. */
+static void a_gather_that_fails_on_one_rank_holds_nothing_on_the_others(void **state)
+{
+    (void)state;
+#ifdef SEG_FAULTS
+    int64_t total, held = seg_memory_now();
+    char *bytes = NULL;
+
+    assert_int_equal(setenv("SEGMPI_ALLOC", "3:rank=0", 1), 0);
+    assert_int_equal(seg_gather_bytes(comm, "x", 1, &bytes, &total), SEG_ERR_MEMORY);
+    assert_int_equal(unsetenv("SEGMPI_ALLOC"), 0);
+    seg_error_clear();
+    held -= seg_memory_now();
+    seg_or_int64(comm, &held, 1);
+    assert_int_equal(held, 0);
+    assert_null(bytes);
+#endif
 }
 
 static void bits_and_single_values_are_merged(void **state)
@@ -224,6 +244,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_failure_without_a_message_gets_one),
         cmocka_unit_test(sums_minima_maxima_are_over_all_ranks),
         cmocka_unit_test(gathers_keep_the_order_of_ranks),
+        cmocka_unit_test(a_gather_that_fails_on_one_rank_holds_nothing_on_the_others),
         cmocka_unit_test(bits_and_single_values_are_merged),
         cmocka_unit_test(everyone_gets_what_each_sends),
         cmocka_unit_test(bcast_crosses_slices),
