@@ -124,6 +124,8 @@ typedef struct seg_shape {
 seg_status seg_input_open(const char *path, seg_input **out);
 /* Only a file that ends as segmpi ends it: HDF5 does not see any other, nor a damaged one. */
 seg_status seg_input_open_sealed(const char *path, seg_input **out);
+/* Local.  True if HDF5 would take the file for one of its own. */
+bool seg_input_is_hdf5(const char *path);
 /* Local; before MPI has started, as it forks.  SEG_ERR_DATA if a child process that looks at the
  * whole structure under limits does not survive it; SEG_ERR_IO if that is because the file cannot
  * be read.  Other failures are left to those who open the file; what is no HDF5 file is not looked

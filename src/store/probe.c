@@ -160,8 +160,8 @@ static void look(const char *path)
 
 /* ---- the parent ---- */
 
-/* True if HDF5 would take the file for one of its own; a block of the user's may stand before. */
-static bool is_hdf5(const char *path)
+/* A block of the user's may stand before. */
+bool seg_input_is_hdf5(const char *path)
 {
     char bytes[sizeof SIGNATURE - 1];
     struct stat found;
@@ -213,7 +213,7 @@ seg_status seg_input_probe(const char *path)
 {
     int state = 0;
 
-    if (!is_hdf5(path)) return SEG_OK;
+    if (!seg_input_is_hdf5(path)) return SEG_OK;
     pid_t child = fork();
     if (child == 0) {
         look(path);

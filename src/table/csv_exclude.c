@@ -1,6 +1,7 @@
 /* Clients who objected: a list of ids, one in a line, whose rows are left out.  It is CSV of one
  * column, read as the clients are.  Every rank holds it as a hash table. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,7 +31,8 @@ static seg_status read_list(const char *path, char **text, int64_t *size)
 
     SEG_TRY(seg_fault("csv_excluded_read", SEG_ERR_IO));
     (void)seg_text_clean(path, clean, sizeof clean);
-    FILE *file = fopen(path, "rb");
+    const int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is no list */
+    FILE *file = opened < 0 ? NULL : fdopen(opened, "rb");
     if (!file)
         return SEG_FAIL(seg_status_of_errno(errno), "cannot read the ids in '%s': %s", clean,
                         strerror(errno));

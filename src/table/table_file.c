@@ -161,13 +161,13 @@ static const char *path_of(const seg_source *source, const char *name, char path
 static seg_status list_sets(const seg_table *table, int *n, char ***sets)
 {
     const seg_source *source = &table->source;
-    const int most = table->d + 2;
+    const int64_t most = (int64_t)table->d + 2;
 
     *n = 0;
     SEG_TRY(seg_fault("table_list", SEG_ERR_MEMORY));
     SEG_TRY(seg_alloc(most, sizeof **sets + COLUMN_PATH, sets));
     char *path = (char *)(*sets + most);
-    for (int i = 0; i < most; i++)
+    for (int64_t i = 0; i < most; i++)
         (*sets)[i] = path + i * COLUMN_PATH;
     for (int t = 0; source->is_group && t < table->d; t++)
         (void)path_of(source, source->names[t], (*sets)[(*n)++]);

@@ -322,14 +322,10 @@ seg_status seg_table_list(seg_input *in, const char *dataset, int *n, char ***na
 
 bool seg_table_is_hdf5(const char *path)
 {
-    static const char *const names[] = { ".h5", ".hdf5", ".nc" }, signature[] = "\x89HDF\r\n\x1a\n";
+    static const char *const names[] = { ".h5", ".hdf5", ".nc" };
     const size_t length = strlen(path);
-    char head[sizeof signature - 1] = "";
-    FILE *file = fopen(path, "rb");
-    const bool read = file && fread(head, sizeof head, 1, file) == 1;
 
-    if (file) (void)fclose(file);
-    if (read && memcmp(head, signature, sizeof head) == 0) return true;
+    if (seg_input_is_hdf5(path)) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const size_t end = strlen(names[i]);
         if (length > end && strcmp(path + length - end, names[i]) == 0) return true;

@@ -258,6 +258,16 @@ def test_missing_and_unreadable_files(segmpi, tmp_path):
         assert result.returncode == 77
 
 
+def test_a_pipe_holds_nobody_up(segmpi, tmp_path):
+    pipe, table = tmp_path / "pipe.csv", tmp_path / "a.csv"
+    os.mkfifo(pipe)
+    table.write_text("ID,A\nx,1\ny,2\n")
+    for words in (["describe", pipe], ["import", pipe, "-o", tmp_path / "a.h5"],
+                  ["import", table, "-o", tmp_path / "a.h5", "--exclude-ids", pipe]):
+        result = segmpi(*words, ok=False, timeout=10)
+        assert result.returncode == 65 and "pipe.csv' is n" in result.stderr, result.stderr
+
+
 def test_unknown_columns_suggest_the_nearest(segmpi, tmp_path):
     path = put(tmp_path, "CUST_ID,BALANCE\na,1\n")
     for option, word, nearest in [("--columns", "BALANC", "BALANCE"), ("--id-column", "CUSTID", "CUST_ID")]:
