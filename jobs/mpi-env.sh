@@ -16,6 +16,8 @@ if [ -z "${SLURM_JOB_ID-}" ]; then
     seg_default OMPI_MCA_rmaps_base_oversubscribe 1
     seg_default OMPI_MCA_mpi_yield_when_idle 1
     seg_default OMPI_MCA_hwloc_base_binding_policy none
+    seg_default PRTE_MCA_rmaps_default_mapping_policy :oversubscribe # the same for Open MPI 5
+    seg_default PRTE_MCA_hwloc_default_binding_policy none
     seg_default OMPI_MCA_pml ob1 # starts three times as fast: no search for a network
     seg_default OMPI_MCA_btl self,vader
 else
