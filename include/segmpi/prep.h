@@ -71,6 +71,8 @@ typedef struct seg_prep {
  */
 seg_status seg_prep_fit(seg_comm *comm, seg_table *table, const seg_prep_opts *opts,
                         seg_prep *prep);
+/* Local.  Bytes that it allocates for d columns. */
+int64_t seg_prep_memory(int d);
 /* Local.  Reads this rank's rows and fills `m` (owned by the caller, seg_matrix_release), whose
  * cells go where `place` says; NULL: in memory. */
 seg_status seg_prep_apply(const seg_prep *prep, seg_table *table, const seg_place *place,

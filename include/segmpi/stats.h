@@ -60,6 +60,10 @@ typedef struct seg_groups {
 seg_status seg_group_order_statistics(seg_comm *comm, seg_table *table, const seg_groups *groups,
                                       int q, const int64_t *rank_of, double *value);
 
+/* Local.  Bytes that this allocates for q ranks of d columns, those of each group counted, besides
+ * slices of the table. */
+int64_t seg_order_statistics_memory(int64_t d, int q);
+
 /* Collective.  Exact quantiles of each column, by numpy's linear method: count [d] of its present
  * values, probability [q] -> value [d][q], NaN where there are none. */
 seg_status seg_quantiles(seg_comm *comm, seg_table *table, const int64_t *count, int q,

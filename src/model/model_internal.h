@@ -18,5 +18,9 @@ seg_status model_gap(seg_comm *comm, const seg_kernels *kernels, const seg_matri
 seg_status model_stability(seg_comm *comm, const seg_kernels *kernels, const seg_matrix *m,
                            const seg_elbow_opts *opts, seg_elbow *elbow);
 
+/* Local.  Of a model of d columns, what it holds for pairs of them: correlations, gaps that come
+ * together, components. */
+int64_t model_bytes(int64_t d);
+
 /* Local.  Storage for the figures of sweep->n_k values of k; `elbow` says which parts. */
 seg_status model_elbow_alloc(seg_elbow *elbow);

@@ -11,13 +11,17 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Passes over the table: no step of the preparation takes more than the statistics do, whose
- * quantiles are as many. */
-static int64_t passes_memory(int64_t d)
+/* Passes over the table before there is a matrix. */
+static int64_t passes_memory(int d)
 {
     const seg_describe_opts statistics = { .full = false };
 
-    return seg_describe_memory(0, 1, (int)d, &statistics);
+    return larger(seg_prep_memory(d), seg_describe_memory(0, 1, d, &statistics));
+}
+
+int64_t model_bytes(int64_t d)
+{
+    return 4 * d * d * (int64_t)sizeof(double);
 }
 
 static int64_t pca_memory(int64_t d)
@@ -135,11 +139,11 @@ seg_plan seg_model_plan(const seg_table *table, int n_ranks, const seg_fit_opts 
         .n = n,
         .d = (int)d,
         .memory = SEG_PROGRAM_BYTES +
-                  larger(passes_memory(d),
+                  larger(passes_memory((int)d),
                          SEG_SLICE_ROWS * d * 8 + matrices_memory(table, rows, opts) + beside),
         .scratch = scratch_bytes(rows, (int)d, opts),
         .output_bytes = n * (label_bytes + 2 * (int64_t)sizeof(float)) +
-                        seg_picture_bytes(n, (int)d, opts->segments.n_segments),
+                        seg_picture_bytes(n, (int)d, opts->segments.n_segments) + model_bytes(d),
     };
     plan_training(opts, &plan);
     return plan;
@@ -172,8 +176,8 @@ seg_plan seg_model_sweep_plan(const seg_table *table, int n_ranks, const seg_fit
         .d = (int)d,
         .n_groups = seg_sweep_groups(&opts->elbow.sweep),
         .sweep = sweep,
-        .memory = SEG_PROGRAM_BYTES +
-                  larger(passes_memory(d), SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
+        .memory = SEG_PROGRAM_BYTES + larger(seg_prep_memory((int)d),
+                                             SEG_SLICE_ROWS * d * 8 + larger(both, swept + runs)),
         .scratch = scratch_bytes(rows, (int)d, opts),
         .output_bytes = sweep_bytes(width, !embedded, &opts->elbow),
     };

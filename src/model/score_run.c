@@ -1,6 +1,7 @@
 /* Scoring on one screen: rows to labels, read back, and what is known of all of them. */
 #include <inttypes.h>
 
+#include "model_internal.h"
 #include "score_internal.h"
 #include "segmpi/log.h"
 #include "segmpi/memory.h"
@@ -8,7 +9,7 @@
 #include "segmpi/timer.h"
 
 #define STEP   (8 * SCORE_CHUNK)  /* rows between two agreements */
-#define BESIDE ((int64_t)5 << 20) /* the model, and a window on what is read back */
+#define BESIDE ((int64_t)5 << 20) /* a model of few columns, and a window on what is read back */
 
 seg_status seg_score_model_open(const char *path, seg_model *model, char id[SEG_MODEL_ID])
 {
@@ -160,9 +161,9 @@ seg_plan seg_score_plan(const seg_scoring *scoring)
     return (seg_plan) {
         .n = n,
         .d = (int)d,
-        .memory = SEG_PROGRAM_BYTES + BESIDE + network + SCORE_CHUNK * row_bytes +
+        .memory = SEG_PROGRAM_BYTES + BESIDE + model_bytes(d) + network + SCORE_CHUNK * row_bytes +
                   SEG_SLICE_ROWS * (2 * d * 8 + 4 * (d + width) + 4) +
-                  SEG_BLOCK_ROWS * (d + width + scoring->components) * 8 +
+                  SEG_BLOCK_ROWS * (d + model->kmeans.d + scoring->components) * 8 +
                   SCORE_ARRAYS * seg_rows_blocks(rows.count) * (int64_t)sizeof(uint64_t),
         .output_bytes = n * row_bytes,
     };

@@ -221,6 +221,13 @@ static seg_status wanted_alloc(int d, int64_t **rank, double **value)
     return seg_alloc(d, WANTED * sizeof **value, value);
 }
 
+/* With a slice as it stands in the file, one of columns, and moments. */
+int64_t seg_prep_memory(int d)
+{
+    return 2 * (int64_t)SEG_SLICE_ROWS * d * 8 + (int64_t)d * WANTED * 2 * 8 +
+           2 * (int64_t)d * (int64_t)sizeof(seg_exact) + seg_order_statistics_memory(d, WANTED);
+}
+
 typedef void (*column_wish)(const seg_prep *prep, int t, int64_t *rank);
 typedef void (*column_lesson)(seg_prep *prep, int t, const double *raw);
 

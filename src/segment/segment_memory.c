@@ -6,12 +6,9 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Counting medians: at least 64 bins, and up to 2^18 in all, of three integers for each. */
 static int64_t medians_memory(int64_t groups, int64_t d)
 {
-    int64_t bins = (int64_t)1 << 18, least = 64 * 2 * groups * d;
-
-    return larger(bins, least) * 24 + 2 * (int64_t)SEG_SLICE_ROWS * d * 8;
+    return seg_order_statistics_memory(groups * d, 2) + 2 * (int64_t)SEG_SLICE_ROWS * d * 8;
 }
 
 int64_t seg_segments_memory(int64_t total_rows, int64_t rows, int d, int k, int n_segments)

@@ -7,13 +7,6 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Counting quantiles needs at most 2^18 bins of three integers where columns are few, and gathers
- * 2^16 values of 16 bytes. */
-static int64_t quantile_bytes(int64_t d)
-{
-    return larger((int64_t)1 << 18, 64 * 2 * SEG_QUANTILES * d) * 24 + (1 << 20);
-}
-
 static int64_t products_bytes(int64_t d)
 {
     int64_t width = 3 * d + 1, sums = 2 * d * d + d * (d + 1) / 2 + d;
@@ -35,7 +28,7 @@ int64_t seg_describe_memory(int64_t n, int n_ranks, int d, const seg_describe_op
     int64_t rows = blocks * SEG_BLOCK_ROWS < n ? blocks * SEG_BLOCK_ROWS : n;
     int64_t slices = 2 * (int64_t)SEG_SLICE_ROWS * d * 8;
     int64_t basis = slices + 8 * 8 * pairs + 4 * (int64_t)d * (int64_t)sizeof(seg_exact);
-    int64_t peak = larger(quantile_bytes(d), products_bytes(d));
+    int64_t peak = larger(seg_order_statistics_memory(d, 2 * SEG_QUANTILES), products_bytes(d));
 
     if (!opts->full) return basis + peak;
     int64_t size = n < opts->spearman_rows ? n : opts->spearman_rows;

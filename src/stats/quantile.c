@@ -121,13 +121,27 @@ static void refinement_release(refinement *r)
     seg_free(r->start);
 }
 
+/* For so many targets at most. */
+static int64_t bins_of(int64_t most)
+{
+    const int64_t least = most << BITS_LEAST;
+
+    return least > BINS_ALL ? least : BINS_ALL;
+}
+
+int64_t seg_order_statistics_memory(int64_t d, int q)
+{
+    const int64_t of_a_target = (int64_t)(sizeof(target) + 2 * sizeof(interval)) + 3 * 8;
+
+    return d * q * of_a_target + bins_of(d * q) * 3 * 8 + FOUND_MOST * (int64_t)sizeof(found);
+}
+
 /* Local.  All memory that the passes need. */
 static seg_status refinement_init(refinement *r, const seg_table *table, const seg_groups *groups,
                                   int q, const int64_t *rank_of, double *value)
 {
     const int width = seg_table_columns(table), d = width * groups->n;
-    const int64_t most = (int64_t)d * q, least = most << BITS_LEAST;
-    const int64_t bins = least > BINS_ALL ? least : BINS_ALL;
+    const int64_t most = (int64_t)d * q, bins = bins_of(most);
 
     SEG_TRY(seg_fault("quantile_alloc", SEG_ERR_MEMORY));
     *r = (refinement) { .kernels = seg_kernels_choose(), .groups = groups, .width = width, .d = d };

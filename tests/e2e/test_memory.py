@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from judge import contents, differences
@@ -127,3 +129,19 @@ def test_a_full_disk_is_said_at_once(segmpi, clients, least, tmp_path):
     assert result.returncode == 74
     assert re.search(r"no room for 13\.\d MB of clients in a scratch file in '.*': .*; --scratch names", result.stderr)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plans_hold_where_columns_are_many(segmpi, tmp_path):
+    x = np.random.default_rng(1).gamma(2, 100, (200, 400))
+    with h5py.File(tmp_path / "wide.h5", "w") as file:
+        file["x"] = x
+    quick = ["--n-init", "1", "--no-swaps"]
+    runs = [["elbow", tmp_path / "wide.h5", "-o", tmp_path / "e.h5", "--k-max", 3, *quick],
+            ["fit", tmp_path / "wide.h5", "-o", tmp_path / "m.h5", "-k", 3, "--stability", 0, *quick],
+            ["score", tmp_path / "m.h5", tmp_path / "wide.h5", "-o", tmp_path / "s.h5"]]
+    for words in runs:
+        plan = dict(re.findall(r"^(memory per rank|output) +([\d.]+) MB$", segmpi(*words, "--dry-run").stdout, re.M))
+        used = re.search(r"memory at most ([\d.]+) MB", segmpi(*words, "--timing").stderr)[1]
+        assert 0.9 * float(plan["memory per rank"]) <= float(used) <= 1.02 * float(plan["memory per rank"]), words
+        if words[0] == "fit":
+            assert (tmp_path / "m.h5").stat().st_size == pytest.approx(1e6 * float(plan["output"]), rel=0.15)
