@@ -11,6 +11,7 @@
 
 typedef struct walk {
     hid_t file;
+    const seg_input *in; /* of a reader, who trusts no size; NULL */
     content_part part;
     int objects;
     XXH3_state_t *state;
@@ -36,7 +37,7 @@ static seg_status feed_texts(walk *w, hid_t source, bool attribute)
     char **texts = NULL;
     int n;
 
-    SEG_TRY(store_texts(source, attribute, &n, &texts));
+    SEG_TRY(store_texts(source, attribute, STORE_MOST_NAMES, &n, &texts));
     for (int i = 0; i < n; i++)
         feed_text(w, texts[i]);
     seg_free(texts);
@@ -187,6 +188,7 @@ static seg_status feed_dataset(walk *w, const char *path, hid_t set)
         store_join(STORE_CHECKSUMS, path, sums) && store_find(w->file, sums) == STORE_DATASET;
     seg_status status = is_own_layout(set) ? SEG_OK : SEG_ERR_DATA;
 
+    if (status == SEG_OK && w->in) status = set_check(w->in, path);
     if (status == SEG_OK && !(is_rows && w->part == CONTENT_MODEL)) {
         feed_text(w, path);
         status = feed_shape(w, type, space, &kind, &width, &rank, dim);
@@ -252,9 +254,9 @@ static seg_status feed_object(walk *w, const char *path, int depth)
                     seg_text_clean(*path ? path : "/", clean, sizeof clean));
 }
 
-seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
+static seg_status hash_content(hid_t file, const seg_input *in, content_part part, uint64_t *hash)
 {
-    walk w = { .file = file, .part = part, .state = XXH3_createState() };
+    walk w = { .file = file, .in = in, .part = part, .state = XXH3_createState() };
 
     if (!w.state) return SEG_FAIL(SEG_ERR_MEMORY, "out of memory for a checksum");
     (void)XXH3_64bits_reset(w.state);
@@ -264,6 +266,11 @@ seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
     return status;
 }
 
+seg_status content_hash(hid_t file, content_part part, uint64_t *hash)
+{
+    return hash_content(file, NULL, part, hash);
+}
+
 /* ---- what a file says about itself ---- */
 
 void content_text(uint64_t hash, char text[CONTENT_TEXT])
@@ -271,34 +278,34 @@ void content_text(uint64_t hash, char text[CONTENT_TEXT])
     (void)snprintf(text, CONTENT_TEXT, "%016llx", (unsigned long long)hash);
 }
 
-static seg_status compare(hid_t file, content_part part, const char *object, const char *name,
-                          const char *path)
+static seg_status compare(const seg_input *in, content_part part, const char *object,
+                          const char *name)
 {
     char expected[CONTENT_TEXT], **said = NULL;
-    uint64_t hash;
+    uint64_t hash = 0;
     int n = 0;
-    hid_t attribute = H5Aopen_by_name(file, object, name, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t attribute = H5Aopen_by_name(in->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
 
-    seg_status status = attribute >= 0 ? store_texts(attribute, true, &n, &said) : SEG_ERR_DATA;
+    seg_status status = attribute >= 0 ? store_texts(attribute, true, 1, &n, &said) : SEG_ERR_DATA;
     if (attribute >= 0) H5Aclose(attribute);
     if (status != SEG_OK || n != 1)
-        status = SEG_FAIL(SEG_ERR_DATA, "'%s' is not complete: it has no '%s'", path, name);
-    if (status == SEG_OK) status = content_hash(file, part, &hash);
+        status = SEG_FAIL(SEG_ERR_DATA, "'%s' is not complete: it has no '%s'", in->path, name);
+    if (status == SEG_OK) status = hash_content(in->file, in, part, &hash);
     if (status == SEG_OK) {
         content_text(hash, expected);
         if (strcmp(expected, said[0]) != 0)
             status = SEG_FAIL(SEG_ERR_DATA,
                               "'%s' is damaged: its content does not fit the "
                               "checksum '%s'",
-                              path, name);
+                              in->path, name);
     }
     seg_free(said);
     return status;
 }
 
-seg_status content_verify(hid_t file, const char *path)
+seg_status content_verify(const seg_input *in)
 {
-    SEG_TRY(compare(file, CONTENT_FILE, "/", STORE_CONTENT, path));
-    if (store_find(file, STORE_RUN) != STORE_GROUP) return SEG_OK;
-    return compare(file, CONTENT_RUN, STORE_RUN, STORE_RUN_CHECKSUM, path);
+    SEG_TRY(compare(in, CONTENT_FILE, "/", STORE_CONTENT));
+    if (store_find(in->file, STORE_RUN) != STORE_GROUP) return SEG_OK;
+    return compare(in, CONTENT_RUN, STORE_RUN, STORE_RUN_CHECKSUM);
 }

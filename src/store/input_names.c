@@ -25,7 +25,8 @@ seg_status seg_input_names(seg_input *in, const char *path, int *n, char ***name
     *names = NULL;
     SEG_TRY(seg_fault("store_names", SEG_ERR_IO));
     SEG_TRY(set_open(in, path, &s));
-    seg_status status = failed(store_texts(s.set, false, n, names), in, "texts", path);
+    seg_status status =
+        failed(store_texts(s.set, false, STORE_MOST_NAMES, n, names), in, "texts", path);
     set_close(&s);
     return status;
 }
@@ -39,7 +40,7 @@ typedef struct found_names {
 /* Whether these are as many texts as there are columns. */
 static bool are_names(hid_t source, bool attribute, found_names *f)
 {
-    seg_status status = store_texts(source, attribute, &f->n, &f->names);
+    seg_status status = store_texts(source, attribute, f->wanted, &f->n, &f->names);
 
     if (status == SEG_OK && f->n == f->wanted) return true;
     seg_free(f->names);
@@ -83,7 +84,7 @@ seg_status seg_input_column_names(seg_input *in, const char *path, int *n, char 
     *n = 0;
     *names = NULL;
     SEG_TRY(set_open(in, path, &s));
-    if (s.shape.rank == 2 && s.shape.dim[1] > 0 && s.shape.dim[1] <= 1 << 24) {
+    if (s.shape.rank == 2 && s.shape.dim[1] > 0 && s.shape.dim[1] <= STORE_MOST_NAMES) {
         found.wanted = (int)s.shape.dim[1];
         scales = store_scales(s.set, 1, names_of_scale, &found);
         if (scales == 0) names_of_attributes(s.set, &found);
@@ -140,7 +141,7 @@ seg_status seg_input_attr_text(seg_input *in, const char *object, const char *na
     hid_t attribute = open_attribute(in, object, name);
     char **texts = NULL;
     int n = 0;
-    seg_status status = attribute >= 0 ? store_texts(attribute, true, &n, &texts) : SEG_ERR_DATA;
+    seg_status status = attribute >= 0 ? store_texts(attribute, true, 1, &n, &texts) : SEG_ERR_DATA;
 
     if (attribute >= 0) H5Aclose(attribute);
     if (status == SEG_OK && n != 1) status = SEG_ERR_DATA;

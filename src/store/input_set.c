@@ -247,6 +247,15 @@ void set_close(input_set *s)
     *s = closed;
 }
 
+seg_status set_check(const seg_input *in, const char *path)
+{
+    input_set set;
+
+    SEG_TRY(set_open(in, path, &set));
+    set_close(&set);
+    return SEG_OK;
+}
+
 /* Opens again with a chunk cache that holds all chunks of a row: with HDF5's 1 MiB every slice of
  * rows would unpack larger chunks anew.  All sets together have MOST_CACHES. */
 static seg_status widen_cache(seg_input *in, input_set *s)

@@ -18,6 +18,7 @@
 #define STORE_PATH         512                  /* a path inside a file, with its NUL */
 #define STORE_DEPTH        16                   /* groups below groups at most */
 #define STORE_MOST_OBJECTS 100000               /* of a sane file */
+#define STORE_MOST_NAMES   (1 << 24)            /* in a list */
 #define STORE_NOT_A_COORD  "This is a netCDF dimension but not a netCDF variable."
 #define STORE_CHECKSUMS    "checksums"
 #define STORE_BLOCKS       STORE_CHECKSUMS "/block"
@@ -92,8 +93,9 @@ bool store_join(const char *group, const char *name, char path[STORE_PATH]);
  * (H5_INDEX_CRT_ORDER) where the file knows it, otherwise by name. */
 seg_status store_links(hid_t group, H5_index_t order, int *n, char ***names);
 seg_status store_attributes(hid_t object, H5_index_t order, int *n, char ***names);
-/* Texts of a dataset or attribute of any text type and at most one dimension, in one block. */
-seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts);
+/* Texts of a dataset or attribute of any text type and at most one dimension, in one block;
+ * SEG_ERR_DATA if there are more than `most`. */
+seg_status store_texts(hid_t source, bool attribute, int most, int *n, char ***texts);
 /* n texts of `width` bytes at most, in one block; NULL counts as "". */
 seg_status store_texts_copy(int n, char *const *from, char ***texts);
 /* HDF5 1.10.8's own H5DSis_scale() reads on behind a class that has no end, and frees it twice. */
@@ -117,7 +119,7 @@ seg_status content_hash(hid_t file, content_part part, uint64_t *hash);
 #define CONTENT_TEXT 17
 void content_text(uint64_t hash, char text[CONTENT_TEXT]);
 /* Compares a file with what it says about itself. */
-seg_status content_verify(hid_t file, const char *path);
+seg_status content_verify(const seg_input *in);
 
 /* ---- seal.c: the checksum of the file's bytes, compared before HDF5 sees them ---- */
 
@@ -229,6 +231,8 @@ seg_status input_of_rows(const seg_output *out, seg_input **in);
 /* input_set.c */
 seg_status set_open(const seg_input *in, const char *path, input_set *set);
 void set_close(input_set *set);
+/* It could be opened. */
+seg_status set_check(const seg_input *in, const char *path);
 /* Compares rows [first, first + count), whole blocks, with their checksums. */
 seg_status set_verify(const seg_input *in, input_set *set, int64_t first, int64_t count);
 /* NULL, or the set of `path` from the cache. */

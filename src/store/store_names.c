@@ -207,6 +207,7 @@ static seg_status fixed_texts(hid_t source, bool attribute, hid_t type, int n, c
     bool blanks = H5Tget_strpad(type) == H5T_STR_SPACEPAD;
     char *raw = NULL, *line = NULL, **each = NULL;
 
+    if (width > (size_t)STORE_WIDEST / (size_t)(n > 0 ? n : 1)) return SEG_ERR_DATA;
     SEG_TRY_OR_DONE(seg_alloc(n, width, &raw));
     SEG_TRY_OR_DONE(seg_alloc(n, width + 1, &line));
     SEG_TRY_OR_DONE(seg_alloc(n, sizeof *each, &each));
@@ -228,7 +229,7 @@ done:
     return status;
 }
 
-seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts)
+seg_status store_texts(hid_t source, bool attribute, int most, int *n, char ***texts)
 {
     hid_t type = attribute ? H5Aget_type(source) : H5Dget_type(source);
     hid_t space = attribute ? H5Aget_space(source) : H5Dget_space(source);
@@ -239,7 +240,7 @@ seg_status store_texts(hid_t source, bool attribute, int *n, char ***texts)
 
     *n = 0;
     *texts = NULL;
-    if (points >= 0 && points < INT_MAX / 2 && H5Sget_simple_extent_ndims(space) <= 1 &&
+    if (points >= 0 && points <= most && H5Sget_simple_extent_ndims(space) <= 1 &&
         store_type_of(type, &kind, &width) && kind == SEG_TEXT) {
         status = width == 0 ? variable_texts(source, attribute, space, (int)points, texts)
                             : fixed_texts(source, attribute, type, (int)points, texts);
@@ -258,7 +259,7 @@ seg_status store_is_scale(hid_t set, bool *is_scale)
     int n = 0;
     hid_t attribute =
         H5Aexists(set, "CLASS") > 0 ? H5Aopen(set, "CLASS", H5P_DEFAULT) : H5I_INVALID_HID;
-    seg_status status = attribute >= 0 ? store_texts(attribute, true, &n, &class) : SEG_ERR_DATA;
+    seg_status status = attribute >= 0 ? store_texts(attribute, true, 1, &n, &class) : SEG_ERR_DATA;
 
     *is_scale = status == SEG_OK && n == 1 && strcmp(class[0], "DIMENSION_SCALE") == 0;
     if (attribute >= 0) H5Aclose(attribute);

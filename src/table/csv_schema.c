@@ -11,8 +11,7 @@
 #include "table_internal.h"
 
 #define HEADER_BYTES  ((int64_t)64 << 10) /* read of a file that adds nothing to the sample */
-#define COLUMNS_MOST  (1 << 20)
-#define FLOAT32_LIMIT 0x1.ffffffp127 /* rounds to infinity */
+#define FLOAT32_LIMIT 0x1.ffffffp127      /* rounds to infinity */
 
 /* Cells of a column that are no numbers, but look as if they were meant so. */
 typedef struct lookalikes {
@@ -415,9 +414,9 @@ static seg_status read_first_header(sample *s, int64_t offset, csv_record *recor
 
     csv_dialect_detect(view, s->opts, &schema->dialect);
     SEG_TRY(read_header(s, 0, offset, 0, &schema->n, record));
-    if (schema->n > COLUMNS_MOST)
+    if (schema->n > SEG_COLUMNS_MOST)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' has %d columns, %d are the limit", s->plan->paths[0],
-                        schema->n, COLUMNS_MOST);
+                        schema->n, SEG_COLUMNS_MOST);
     SEG_TRY(seg_alloc(schema->n, sizeof *s->cells, &s->cells));
     SEG_TRY(seg_alloc(schema->n, sizeof *s->filled, &s->filled));
     SEG_TRY(seg_alloc(schema->n, sizeof *s->number, &s->number));

@@ -1,6 +1,5 @@
 /* Finds the table in an HDF5 file: segmpi's own features, the 2-D dataset or the group of columns
  * that the user names, or the only candidate within two levels. */
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -204,9 +203,10 @@ static seg_status describe_dataset(seg_input *in, seg_source *source)
     if (shape.type == SEG_TEXT || shape.rank != 2)
         return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' is not a 2-D numeric dataset", source->path,
                         seg_input_path(in));
-    if (shape.dim[1] < 1 || shape.dim[1] > INT_MAX)
-        return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' has %lld columns", source->path,
-                        seg_input_path(in), (long long)shape.dim[1]);
+    if (shape.dim[1] < 1 || shape.dim[1] > SEG_COLUMNS_MOST)
+        return SEG_FAIL(SEG_ERR_DATA, "'%s' in '%s' has %lld columns, expected 1 to %d",
+                        source->path, seg_input_path(in), (long long)shape.dim[1],
+                        SEG_COLUMNS_MOST);
     source->rows = shape.dim[0];
     source->n = (int)shape.dim[1];
     SEG_TRY(seg_input_column_names(in, source->path, &n_names, &source->names));

@@ -8,7 +8,8 @@
 #include "segmpi/pseudonym.h"
 #include "segmpi/store.h"
 
-#define SEG_IDS "ids/client_id"
+#define SEG_IDS          "ids/client_id"
+#define SEG_COLUMNS_MOST (1 << 20)
 
 /* Local.  keep [n], filled: true for the columns in the comma-separated list `columns` (NULL: all)
  * that are not in `exclude` (NULL: none); blanks around a name are ignored.  SEG_ERR_USAGE for an

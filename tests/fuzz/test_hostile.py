@@ -194,7 +194,7 @@ def test_a_shape_that_overflows_is_refused_at_once(program, environment, tmp_pat
     data = path.read_bytes().replace(struct.pack("<qq", *shape), struct.pack("<qq", 3, (1 << 61) + 1))
     path.write_bytes(data.replace(struct.pack("<q", size), struct.pack("<q", 24)))
     code, stderr, seconds, _ = measured([program, "inspect", path], env=environment)
-    assert code == 65 and "'x' is damaged" in stderr and seconds < 5, (stderr, seconds)
+    assert code == 65 and "'x' in" in stderr and seconds < 5, (stderr, seconds)
 
 
 def test_a_loop_or_a_claim_to_all_memory_ends_soon(program, environment, tmp_path):
@@ -218,6 +218,24 @@ def test_a_loop_or_a_claim_to_all_memory_ends_soon(program, environment, tmp_pat
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 10, path
         if b"__asan_init" not in Path(program).read_bytes():
             assert memory < 512, path
+
+
+def test_a_small_file_of_many_names_or_columns_takes_little_memory(program, environment, tmp_path):
+    """what nobody has written takes no room in a file in chunks"""
+    sanitized = b"__asan_init" in Path(program).read_bytes()
+    few = None if sanitized else lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    names, columns = tmp_path / "names.h5", tmp_path / "columns.h5"
+    with h5py.File(names, "w") as file:
+        table = file.create_dataset("table", data=np.arange(60.0).reshape(20, 3))
+        for dtype in ("S1", h5py.string_dtype()):
+            scale = file.create_dataset(f"name{dtype}", (10**9,), dtype, chunks=(1 << 16,))
+            scale.make_scale("names")
+            table.dims[1].attach_scale(scale)
+    with h5py.File(columns, "w") as file:
+        file.create_dataset("table", (1, 1 << 28), "i1", chunks=(1, 1 << 20))
+    for path, expected in ((names, 0), (columns, 65)):
+        code, stderr, _, memory = measured([program, "describe", path, "--quiet"], env=environment, preexec_fn=few)
+        assert code == expected and (sanitized or memory < 512), (stderr, memory)
 
 
 CRASH = """
