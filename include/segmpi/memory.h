@@ -7,7 +7,7 @@
 
 #include "segmpi/error.h"
 
-#define SEG_PROGRAM_BYTES 40000000 /* the program with its libraries, measured; for plans */
+#define SEG_PROGRAM_BYTES 40000000 /* the program with its libraries, measured */
 
 /* *out = zeroed memory for `count` elements of `size` bytes, 64-byte aligned, owned by the caller
  * (seg_free).  Blocks of 4 MiB and more ask for huge pages.  count may be 0: *out is then a valid

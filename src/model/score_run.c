@@ -8,8 +8,10 @@
 #include "segmpi/stop.h"
 #include "segmpi/timer.h"
 
-#define STEP   (8 * SCORE_CHUNK)  /* rows between two agreements */
-#define BESIDE ((int64_t)5 << 20) /* a model of few columns, and a window on what is read back */
+#define STEP (8 * SCORE_CHUNK) /* rows between two agreements */
+/* A model of few columns, a window on what is read back, and freed memory that the system has not
+ * got back. */
+#define BESIDE ((int64_t)6 << 20)
 
 seg_status seg_score_model_open(const char *path, seg_model *model, char id[SEG_MODEL_ID])
 {
