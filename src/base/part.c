@@ -128,6 +128,20 @@ static int open_left(int folder, const char *name)
     return file < 0 && errno == EISDIR ? openat(folder, name, O_RDONLY | flags) : file;
 }
 
+/* What a run that was killed has left; `end`: of its name.  An old folder that was moved aside
+ * comes back, unless the new one has its name. */
+static void clear_away(const seg_part *part, int folder, const char *entry, const char *end)
+{
+    if (strcmp(end, ASIDE) == 0 &&
+        renameat(folder, entry, folder, seg_text_base_name(part->path)) == 0)
+        seg_log_note("brought back '%s', which a run was about to replace that was killed",
+                     part->path);
+    else if (remove_all(folder, entry, DEPTH))
+        seg_log_note("removed '%s', left by a run that was killed", entry);
+    else
+        seg_log_warning("cannot remove '%s', left by a run that was killed", entry);
+}
+
 /* A lock that is free means that the run has ended; one that is held, that another run is writing
  * the same output.  What belongs to other users and file systems without locks are left alone.  The
  * lock is kept while the name is removed: a run that has just created it will find it taken. */
@@ -145,10 +159,7 @@ static seg_status remove_stale(const seg_part *part, int folder, const char *ent
         stale = flock(file, LOCK_EX | LOCK_NB) == 0;
         live = !stale && errno == EWOULDBLOCK;
     }
-    if (stale && remove_all(folder, entry, DEPTH))
-        seg_log_note("removed '%s', left by a run that was killed", entry);
-    else if (stale)
-        seg_log_warning("cannot remove '%s', left by a run that was killed", entry);
+    if (stale) clear_away(part, folder, entry, entry + length);
     if (file >= 0) (void)close(file);
     if (!live) return SEG_OK;
     return SEG_FAIL(SEG_ERR_CANTCREATE, "'%s' is being written by another run", part->path);
@@ -382,7 +393,7 @@ static int rename_folder(const seg_part *part, unsigned flags)
 }
 
 /* In two steps, where there is no exchange: a run killed between them leaves the old folder under
- * its other name. */
+ * its other name, from which the next one brings it back. */
 static seg_status replace_in_steps(seg_part *part)
 {
     char aside[4096];

@@ -142,14 +142,13 @@ seg_status seg_output_write(seg_output *out, const char *path, int64_t first, in
 
     /* piece by piece, so that a block is hashed while it is in the cache */
     const int64_t piece = store_piece_rows(a->row_bytes);
-    const int64_t from = a->place.at + first * a->row_bytes, bytes = count * a->row_bytes;
     for (int64_t some; count > 0; first += some, count -= some, at += some * a->row_bytes) {
+        const int64_t place = a->place.at + first * a->row_bytes;
         some = count < piece ? count : piece;
         SEG_TRY(add_sums(a, first, some, at));
-        SEG_TRY(seg_part_write(&out->part, at, some * a->row_bytes,
-                               a->place.at + first * a->row_bytes));
+        SEG_TRY(seg_part_write(&out->part, at, some * a->row_bytes, place));
+        seg_part_send(&out->part, some * a->row_bytes, place);
     }
-    seg_part_send(&out->part, bytes, from);
     return SEG_OK;
 }
 

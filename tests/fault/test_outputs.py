@@ -155,6 +155,17 @@ def test_a_report_keeps_nothing_that_could_not_be_removed_at_once(bench):
         at = next(index for _, index, what, path, *_ in records(log) if what == "unlink" and "model_card" in path)
 
 
+def test_a_report_that_was_moved_out_of_the_way_comes_back(bench):
+    """its run was killed between two renamings, where the file system has no exchange"""
+    folder = bench.new_folder()
+    bench.put_old("report", folder)
+    (folder / "out").rename(folder / ".out.abcdef.part.old")
+    (folder / ".out.abcdef.part").mkdir()
+    run = bench.run("report", folder)
+    assert run.code == 73 and "brought back 'out'" in run.errors and "'out' exists" in run.errors, run.errors
+    assert bench.state("report", "out", folder) == "old" and bench.strays("report", folder) == []
+
+
 def test_of_two_jobs_each_output_is_of_one(bench):
     dice = random.Random(HEAD)
     print(*[race(bench, dice) for _ in range(6)], sep="\n")
