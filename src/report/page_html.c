@@ -11,12 +11,13 @@ static void escape(FILE *out, const char *text, bool breaks)
     static char clean[PAGE_LONG];
 
     for (const char *c = seg_text_clean(text, clean, sizeof clean); *c; c++) {
-        const char *entity = *c == '&'    ? "&amp;"
-                             : *c == '<'  ? "&lt;"
-                             : *c == '>'  ? "&gt;"
-                             : *c == '"'  ? "&quot;"
-                             : *c == '\'' ? "&#39;"
-                                          : NULL;
+        const char *entity = *c == '&'                  ? "&amp;"
+                             : *c == '<'                ? "&lt;"
+                             : *c == '>'                ? "&gt;"
+                             : *c == '"'                ? "&quot;"
+                             : *c == '\''               ? "&#39;"
+                             : *c == ' ' && c[1] == '%' ? "&nbsp;" /* no line begins with % */
+                                                        : NULL;
         if (entity)
             fputs(entity, out);
         else

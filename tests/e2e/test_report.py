@@ -225,7 +225,7 @@ def test_a_comparison_is_shown_and_its_small_groups_are_not(segmpi, model, tmp_p
     drift, _ = sheet(tmp_path / "r/figures/drift.tsv")
     assert drift["feature"] == ["shares of segments", "<i>B</i>", "A"] and drift["psi"] == [0.05, 0.31, 0.02]
     page = (tmp_path / "r/report.html").read_text()
-    assert "1 feature has moved far" in page and "9.0 % of the clients in both scorings changed segment" in page
+    assert "1 feature has moved far" in page and "9.0&nbsp;% of the clients in both scorings changed segment" in page
     assert not {"u", "i"} & (Tags(page).tags - {"i"}) and "<i>B" not in page
     found = browser.open(tmp_path / "r/report.html", 390)
     assert found["cut"] == found["wide"] == found["covered"] == found["empty"] == [] and found["pictures"] == 10
