@@ -90,11 +90,18 @@ seg_status seg_input_open_sealed(const char *path, seg_input **out)
     return open_input(path, true, out);
 }
 
+void input_forget(seg_input *in)
+{
+    for (int i = 0; i < in->n_sets; i++)
+        set_close(&in->sets[i]);
+    in->n_sets = 0;
+    in->caches = 0;
+}
+
 void seg_input_close(seg_input *in)
 {
     if (!in) return;
-    for (int i = 0; i < in->n_sets; i++)
-        set_close(&in->sets[i]);
+    input_forget(in);
     seg_free(in->sets);
     if (in->file >= 0) (void)H5Fclose(in->file);
     if (in->file < 0 && in->rows >= 0) (void)close(in->rows);

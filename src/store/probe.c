@@ -28,9 +28,7 @@
 #define SECONDS_ALL 20
 #define SPEED       ((int64_t)64 << 20)
 #define SPEED_ALL   ((int64_t)256 << 10) /* columns of one value are packed to a few kilobytes */
-/* Of memory: for anything, and for each open dataset, as HDF5's caches. */
-#define ROOM     ((int64_t)256 << 20)
-#define ROOM_SET ((int64_t)1 << 20)
+#define ROOM        ((int64_t)256 << 20) /* of memory, for anything */
 
 typedef struct looking {
     seg_input *in;
@@ -57,8 +55,7 @@ static void allow(const looking *l, int64_t unpacked)
     limit(RLIMIT_CPU, used.tv_sec + 1 + SECONDS + (l->bytes + 4 * unpacked) / SPEED,
           (rlim_t)(SECONDS_ALL + l->bytes / SPEED_ALL));
 #ifndef __SANITIZE_ADDRESS__
-    const int64_t caches = l->in ? l->in->caches + l->in->n_sets * ROOM_SET : 0;
-    limit(RLIMIT_DATA, ROOM + 4 * l->bytes + caches + 8 * unpacked, RLIM_INFINITY);
+    limit(RLIMIT_DATA, ROOM + 4 * l->bytes + 8 * unpacked, RLIM_INFINITY);
 #endif
 }
 
@@ -135,6 +132,7 @@ static void look_at_group(looking *l, const char *path, int depth)
         }
         look_at_attributes(l, member);
         look_at_dataset(l, member);
+        input_forget(l->in); /* and HDF5 its chunks */
     }
     seg_free(names);
 }

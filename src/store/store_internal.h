@@ -224,6 +224,8 @@ struct input_set {
 /* input_open.c: SEG_ERR_IO once the system has failed a read since the file was opened.  HDF5 may
  * then keep parts of an object header, in which other attributes and links seem not to exist. */
 seg_status input_sound(const seg_input *in, const char *path);
+/* Closes the datasets that have been read. */
+void input_forget(seg_input *in);
 
 /* input_share.c: what all ranks have written so far, to be read in place. */
 seg_status input_of_rows(const seg_output *out, seg_input **in);
