@@ -279,7 +279,7 @@ void content_text(uint64_t hash, char text[CONTENT_TEXT])
 }
 
 static seg_status compare(const seg_input *in, content_part part, const char *object,
-                          const char *name)
+                          const char *name, const char *path)
 {
     char expected[CONTENT_TEXT], **said = NULL;
     uint64_t hash = 0;
@@ -289,7 +289,7 @@ static seg_status compare(const seg_input *in, content_part part, const char *ob
     seg_status status = attribute >= 0 ? store_texts(attribute, true, 1, &n, &said) : SEG_ERR_DATA;
     if (attribute >= 0) H5Aclose(attribute);
     if (status != SEG_OK || n != 1)
-        status = SEG_FAIL(SEG_ERR_DATA, "'%s' is not complete: it has no '%s'", in->path, name);
+        status = SEG_FAIL(SEG_ERR_DATA, "'%s' is not complete: it has no '%s'", path, name);
     if (status == SEG_OK) status = hash_content(in->file, in, part, &hash);
     if (status == SEG_OK) {
         content_text(hash, expected);
@@ -297,15 +297,15 @@ static seg_status compare(const seg_input *in, content_part part, const char *ob
             status = SEG_FAIL(SEG_ERR_DATA,
                               "'%s' is damaged: its content does not fit the "
                               "checksum '%s'",
-                              in->path, name);
+                              path, name);
     }
     seg_free(said);
     return status;
 }
 
-seg_status content_verify(const seg_input *in)
+seg_status content_verify(const seg_input *in, const char *path)
 {
-    SEG_TRY(compare(in, CONTENT_FILE, "/", STORE_CONTENT));
+    SEG_TRY(compare(in, CONTENT_FILE, "/", STORE_CONTENT, path));
     if (store_find(in->file, STORE_RUN) != STORE_GROUP) return SEG_OK;
-    return compare(in, CONTENT_RUN, STORE_RUN, STORE_RUN_CHECKSUM);
+    return compare(in, CONTENT_RUN, STORE_RUN, STORE_RUN_CHECKSUM, path);
 }

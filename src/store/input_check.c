@@ -88,7 +88,7 @@ seg_status seg_input_check(seg_input *in, int64_t *n_blocks)
 {
     check c = { .in = in };
 
-    if (*in->format) SEG_TRY(content_verify(in));
+    if (*in->format) SEG_TRY(content_verify(in, in->path));
     SEG_TRY(check_group(&c, "", 0));
     if (n_blocks) *n_blocks = c.blocks;
     return SEG_OK;

@@ -154,7 +154,7 @@ seg_status seg_input_expect(const seg_input *in, const char *format)
         seg_log_warning(
             "'%s' has format version %s, which is newer than this segmpi's " STORE_VERSION,
             in->path, text);
-    return in->sealed ? SEG_OK : content_verify(in);
+    return in->sealed ? SEG_OK : content_verify(in, in->path);
 }
 
 seg_status input_sound(const seg_input *in, const char *path)

@@ -165,7 +165,7 @@ static seg_status read_back(const seg_comm *comm, const seg_output *out)
     SEG_TRY(seg_fault("store_verify", SEG_ERR_IO));
     if (!whole && !has_peer_rows(out)) return SEG_OK;
     seg_status status = whole ? seg_input_open(out->part.temp, &in) : input_of_rows(out, &in);
-    if (status == SEG_OK && whole) status = content_verify(in);
+    if (status == SEG_OK && whole) status = content_verify(in, out->part.path);
     for (int i = 0; i < out->n_rows && status == SEG_OK; i++)
         status = read_back_rows(in, &out->rows[i]);
     seg_input_close(in);

@@ -153,7 +153,7 @@ static void look(const char *path)
     if (stat(path, &found) == 0) l.bytes = found.st_size;
     allow(&l, 0);
     if (seg_input_open(path, &l.in) != SEG_OK) return;
-    if (*l.in->format) (void)content_verify(l.in);
+    if (*l.in->format) (void)content_verify(l.in, path);
     look_at_group(&l, "", 0);
     seg_input_close(l.in);
 }

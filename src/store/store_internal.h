@@ -118,8 +118,8 @@ seg_status content_hash(hid_t file, content_part part, uint64_t *hash);
 /* As the attributes hold it. */
 #define CONTENT_TEXT 17
 void content_text(uint64_t hash, char text[CONTENT_TEXT]);
-/* Compares a file with what it says about itself. */
-seg_status content_verify(const seg_input *in);
+/* Compares a file with what it says about itself; `path`: what messages call it. */
+seg_status content_verify(const seg_input *in, const char *path);
 
 /* ---- seal.c: the checksum of the file's bytes, compared before HDF5 sees them ---- */
 
